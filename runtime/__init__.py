@@ -1,0 +1,1 @@
+"""What every process stands on: settings, Kafka clients, logs and counters, the local broker."""

@@ -1,0 +1,357 @@
+"""Kafka clients: what is common to all of them, a writer and a reader.
+
+settings ──► properties ──► Writer   bounded, idempotent, keyed by us
+                        └─► Reader   read committed, offsets committed by hand
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from runtime.settings import KafkaSettings, read_secret
+from schemas.codec import Codec
+from schemas.errors import BrokerError, BrokerUnavailableError, RecordTooLargeError
+from schemas.records import Record
+from schemas.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+FILE_VALUE = "file:"
+SEND_TIMEOUT_S = 60.0
+"How long a full queue or an absent broker is waited for before a record is given up with an error."
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record as Kafka gave it."""
+
+    topic: str
+    "Topic."
+    partition: int
+    "Partition."
+    offset: int
+    "Offset."
+    key: bytes | None
+    "Key; None when it has none."
+    value: bytes
+    "Bytes; empty for a tombstone."
+    headers: Headers
+    "In order; names may repeat."
+    timestamp_ms: int
+    "When it was sent, wall clock, milliseconds since 1970."
+
+    def header(self, name: str) -> bytes | None:
+        """The last header of that name; None when there is none."""
+        return next((value for key, value in reversed(self.headers) if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be sent."""
+
+    topic: str
+    "Topic, with its prefix."
+    key: bytes | None
+    "Key."
+    value: bytes
+    "Bytes."
+    headers: Headers
+    "In order."
+
+
+def client_properties(settings: KafkaSettings) -> dict[str, Any]:
+    """The librdkafka properties that every client shares; the user's own win."""
+    own = {name: _property_value(value) for name, value in settings.properties.items()}
+    # The error callback only reports: librdkafka reconnects by itself. log_level 3 leaves errors; each is said once by us.
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "log_level": 3,
+        "error_cb": _ConnectionLog().on_error,
+        "reconnect.backoff.max.ms": 2000,
+        **own,
+    }
+
+
+def _property_value(value: str) -> str:
+    return read_secret(Path(value.removeprefix(FILE_VALUE))) if value.startswith(FILE_VALUE) else value
+
+
+class _ConnectionLog:
+    """Says that the broker is gone once, not at every try."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, float] = {}
+
+    def on_error(self, error: KafkaError) -> None:
+        """Log an error of librdkafka, each kind at most every half minute."""
+        now = time.monotonic()
+        if now - self._said.get(error.code(), -60.0) >= 30.0:
+            self._said[error.code()] = now
+            log.warning("kafka connection trouble", code=error.name(), message=error.str())
+
+
+def received(message: Message) -> Received:
+    """Our own view of a librdkafka message."""
+    return Received(
+        topic=str(message.topic()),
+        partition=int(message.partition() or 0),
+        offset=int(message.offset() or 0),
+        key=_as_bytes(message.key()),
+        value=_as_bytes(message.value()) or b"",
+        headers=[(str(name), _as_bytes(value) or b"") for name, value in list(message.headers() or [])],
+        timestamp_ms=message.timestamp()[1],
+    )
+
+
+def _as_bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def as_broker_error(error: KafkaException, servers: str) -> BrokerError:
+    """Our error for one of librdkafka's."""
+    cause: KafkaError = error.args[0]
+    unreachable = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+    if cause.code() in unreachable:
+        return BrokerUnavailableError(
+            f"no Kafka broker answers at {servers} ({cause.str()}); check kafka.bootstrap_servers, or start one with 'roadwatch broker'"
+        )
+    return BrokerError(f"Kafka at {servers} refused: {cause.str()}")
+
+
+class Writer:
+    """Sends records; a full queue is waited for, a record that cannot be delivered raises at the next call.
+
+    One writer is used by one thread.
+    """
+
+    def __init__(self, settings: KafkaSettings, codec: Codec, *, linger_ms: int = 5) -> None:
+        self._settings = settings
+        self._codec = codec
+        self._failure: KafkaError | None = None
+        self._producer = Producer(
+            {
+                **client_properties(settings),
+                "enable.idempotence": True,
+                "linger.ms": linger_ms,
+                "message.max.bytes": 16 * 1024 * 1024,  # the topic's own limit is checked before sending
+                "queue.buffering.max.kbytes": 65536,
+                "message.timeout.ms": int(SEND_TIMEOUT_S * 1000),
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, topic: Topic, key: str, record: Record, headers: Headers | None = None) -> None:
+        """Put a record on its topic.
+
+        Raises:
+            RecordTooLargeError: over the topic's limit; nothing was sent.
+            BrokerUnavailableError: the queue stayed full, or an earlier record could not be delivered.
+
+        """
+        value = self._codec.encode(record)
+        check_size(topic, value, key)
+        self.send_bytes(Outgoing(self._settings.names.of(topic), key.encode(), value, headers or []))
+
+    def send_bytes(self, outgoing: Outgoing) -> None:
+        """Put bytes on a topic; raises as `send` does."""
+        self._raise_failure()
+        produce(self._producer, outgoing, self._on_delivery)
+        self._producer.poll(0)
+
+    def flush(self, timeout_s: float = SEND_TIMEOUT_S) -> None:
+        """Wait until the broker has acknowledged everything.
+
+        Raises:
+            BrokerUnavailableError: it did not within the timeout, or refused a record.
+
+        """
+        left = self._producer.flush(timeout_s)
+        self._raise_failure()
+        if left:
+            raise BrokerUnavailableError(
+                f"{left} records are not acknowledged after {timeout_s:.0f} s by {self._settings.bootstrap_servers}"
+            )
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Send what is queued, as far as the broker takes it, and say what is left."""
+        left = self._producer.flush(timeout_s)
+        if left:
+            log.error("records lost at close", records=left, servers=self._settings.bootstrap_servers)
+
+    def _on_delivery(self, error: KafkaError | None, _message: Message) -> None:
+        self._failure = self._failure or error
+
+    def _raise_failure(self) -> None:
+        if self._failure:
+            failure, self._failure = self._failure, None
+            raise as_broker_error(KafkaException(failure), self._settings.bootstrap_servers)
+
+
+def check_size(topic: Topic, value: bytes, key: str) -> None:
+    """Refuse a record that is over its topic's limit.
+
+    Raises:
+        RecordTooLargeError: names the sizes.
+
+    """
+    # Kafka counts the record batch: key, headers and about a hundred bytes of its own come on top of the value.
+    size = len(value) + len(key) + 512
+    if size > topic.max_message_bytes:
+        raise RecordTooLargeError(
+            f"a {topic.record.__name__} of {key} has {size} bytes, and {topic.name} takes {topic.max_message_bytes};"
+            " lower the camera's jpeg_quality or picture size"
+        )
+
+
+def produce(producer: Producer, outgoing: Outgoing, on_delivery: Any = None) -> None:
+    """Queue a record, waiting for room.
+
+    Raises:
+        BrokerUnavailableError: there was none for a minute.
+
+    """
+    deadline = time.monotonic() + SEND_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BufferError):
+            producer.produce(
+                outgoing.topic, outgoing.value, outgoing.key, headers=list(outgoing.headers), on_delivery=on_delivery
+            )
+            return
+        producer.poll(0.1)
+    raise BrokerUnavailableError(
+        f"the producer's queue stayed full for {SEND_TIMEOUT_S:.0f} s: the broker takes no records"
+    )
+
+
+class Reader:
+    """Reads topics in order and commits when told to; what aborted transactions left behind is not seen."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        group: str,
+        *,
+        instance: str | None = None,
+        latest: bool = False,
+    ) -> None:
+        """`instance` names this member for good, so that its restart needs no rebalance. `latest` skips the past."""
+        self._settings = settings
+        self._consumer = Consumer(
+            {
+                **client_properties(settings),
+                "group.id": group,
+                **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
+                "auto.offset.reset": "latest" if latest else "earliest",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "session.timeout.ms": 10_000,
+                "fetch.queue.backoff.ms": 20,
+            }
+        )
+        self._consumer.subscribe(list(topics))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, most: int = 1, timeout_s: float = 0.5) -> list[Received]:
+        """Up to `most` records; empty when none came in time.
+
+        Raises:
+            BrokerError: the broker refuses, for example because a topic does not exist.
+
+        """
+        return list(self._sound(take(self._consumer, most, timeout_s)))
+
+    def _sound(self, messages: Iterable[Message]) -> Iterator[Received]:
+        for message in messages:
+            error = message.error()
+            if error is None:
+                yield received(message)
+            elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+                raise as_broker_error(KafkaException(error), self._settings.bootstrap_servers)
+
+    def commit(self, record: Received) -> None:
+        """Say that this record and all before it in its partition are done."""
+        after = TopicPartition(record.topic, record.partition, record.offset + 1)
+        try:
+            self._consumer.commit(offsets=[after], asynchronous=False)
+        except KafkaException as error:
+            raise as_broker_error(error, self._settings.bootstrap_servers) from error
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+def take(consumer: Consumer, most: int, timeout_s: float, linger_s: float = 0.005) -> list[Message]:
+    """The first message that comes within the timeout, and whatever else is there already.
+
+    consume(n, timeout) alone would wait the full timeout for the n-th.
+    """
+    first = consumer.consume(1, timeout_s)
+    if not first or most == 1:
+        return list(first)
+    return [*first, *consumer.consume(most - 1, linger_s)]
+
+
+def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> Iterator[Received]:
+    """Everything that is on a topic now, from its beginning, without a group.
+
+    Raises:
+        BrokerUnavailableError: the end was not reached in time.
+
+    """
+    consumer = Consumer(
+        {
+            **client_properties(settings),
+            "group.id": "roadwatch-read-all",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    try:
+        yield from _until_end(consumer, topic, timeout_s)
+    except KafkaException as error:
+        raise as_broker_error(error, settings.bootstrap_servers) from error
+    finally:
+        consumer.close()
+
+
+def _until_end(consumer: Consumer, topic: str, timeout_s: float) -> Iterator[Received]:
+    partitions = list(consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+    open_partitions = set(partitions)
+    deadline = time.monotonic() + timeout_s
+    while open_partitions:
+        if time.monotonic() > deadline:
+            raise BrokerUnavailableError(f"{topic}: its end was not reached in {timeout_s:.0f} s")
+        for message in consumer.consume(500, 0.2):
+            if (error := message.error()) is None:
+                yield received(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(message.partition())

@@ -1,0 +1,85 @@
+"""The Schema Registry: our schemas registered under TopicNameStrategy, foreign ids resolved."""
+
+import json
+from functools import partial
+from typing import cast
+
+from confluent_kafka.schema_registry import Schema as RegistrySchema
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.serialization import MessageField, SerializationContext
+from fastavro import parse_schema
+
+from runtime.settings import KafkaSettings, RegistrySettings, read_secret
+from schemas.codec import Codec, Schema, schema_text
+from schemas.errors import RegistryError, UnknownSchemaError
+from schemas.topics import TABLE, Topic
+
+COMPATIBILITY = "BACKWARD"
+
+
+def open_codec(settings: KafkaSettings) -> Codec:
+    """The codec of this cluster: with a registry configured, our schemas are registered there first.
+
+    Raises:
+        RegistryError: the registry does not answer, or refuses a schema as incompatible.
+
+    """
+    if settings.schema_registry is None:
+        return Codec()
+    client = _client(settings.schema_registry)
+    ids = {topic.record: _register(client, settings, topic) for topic in TABLE}
+    return Codec(ids, _Resolver(client))
+
+
+def _client(settings: RegistrySettings) -> SchemaRegistryClient:
+    properties = {"url": settings.url, "timeout": 10, "max.retries": 2}
+    if settings.username:
+        password = read_secret(settings.password_file) if settings.password_file else ""
+        properties["basic.auth.user.info"] = f"{settings.username}:{password}"
+    return SchemaRegistryClient(properties)
+
+
+def subject_of(settings: KafkaSettings, topic: Topic) -> str:
+    """A topic's subject, by TopicNameStrategy: `roadwatch.frames-value`."""
+    context = SerializationContext(settings.names.of(topic), MessageField.VALUE)
+    return str(topic_subject_name_strategy(context, None))
+
+
+def _register(client: SchemaRegistryClient, settings: KafkaSettings, topic: Topic) -> int:
+    subject = subject_of(settings, topic)
+    try:
+        client.set_compatibility(subject, COMPATIBILITY)
+        return client.register_schema(subject, RegistrySchema(schema_text(topic.record), "AVRO"))
+    except SchemaRegistryError as error:
+        raise RegistryError(
+            f"{subject}: the Schema Registry refused the schema of {topic.record.__name__} ({error.error_message});"
+            f" it must stay {COMPATIBILITY} compatible with the versions there"
+        ) from error
+    except OSError as error:
+        raise _unreachable(settings, error) from error
+
+
+def _unreachable(settings: KafkaSettings, error: OSError) -> RegistryError:
+    url = settings.schema_registry.url if settings.schema_registry else ""
+    return RegistryError(f"no Schema Registry answers at {url} ({error}); check kafka.schema_registry.url")
+
+
+class _Resolver:
+    """Looks up a writer's schema by its id, each once."""
+
+    def __init__(self, client: SchemaRegistryClient) -> None:
+        self._fetch = partial(client.get_schema)
+        self._known: dict[int, Schema] = {}
+
+    def __call__(self, schema_id: int) -> Schema:
+        if schema_id not in self._known:
+            self._known[schema_id] = self._look_up(schema_id)
+        return self._known[schema_id]
+
+    def _look_up(self, schema_id: int) -> Schema:
+        try:
+            text = self._fetch(schema_id).schema_str
+        except (SchemaRegistryError, OSError) as error:
+            raise UnknownSchemaError(f"schema id {schema_id}: the registry does not give it ({error})") from error
+        return cast("Schema", parse_schema(json.loads(text or "null")))

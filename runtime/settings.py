@@ -1,0 +1,261 @@
+"""Every setting, read once at the entrance, from a TOML file and the environment.
+
+    roadwatch.toml            [kafka] bootstrap_servers = "kafka:9092"
+    environment               ROADWATCH_KAFKA__BOOTSTRAP_SERVERS=kafka:9092     wins over the file
+    a file for each secret    [mail] password_file = "/run/secrets/smtp"        never in logs
+
+All faults of a configuration are reported at once, as a ConfigurationError.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from schemas.errors import ConfigurationError
+from schemas.records import Severity
+from schemas.topics import Names
+
+ENVIRONMENT_PREFIX = "ROADWATCH_"
+DEFAULT_FILE = Path("roadwatch.toml")
+
+
+class Section(BaseModel):
+    """A section of the settings: frozen, and refusing names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"no time zone {name!r}; use an IANA name such as 'Europe/Berlin'") from error
+    return name
+
+
+class RegistrySettings(Section):
+    """A Schema Registry that speaks Confluent's API."""
+
+    url: str
+    "Such as `http://registry:8080/apis/ccompat/v7`."
+    username: str | None = None
+    "For basic authentication; None for none."
+    password_file: Path | None = None
+    "Holds the password."
+
+
+class KafkaSettings(Section):
+    """The cluster, and how its topics are laid out."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    "`host:port`, several with commas."
+    properties: dict[str, str] = {}
+    "Any librdkafka property, such as `security.protocol`; a value `file:/path` is read from that file."
+    topic_prefix: str = "roadwatch"
+    "Put before each topic's name with a dot."
+    camera_partitions: int = Field(default=4, ge=1, le=1000)
+    "Partitions of the topics that are keyed by camera: the most processors or monitors that can share the work."
+    replication_factor: int = Field(default=1, ge=1)
+    "Copies of each partition; 3 on a cluster."
+    schema_registry: RegistrySettings | None = None
+    "None: Avro single objects, no registry."
+
+    @property
+    def names(self) -> Names:
+        """Topic names on this cluster."""
+        return Names(self.topic_prefix)
+
+
+class ProcessorSettings(Section):
+    """The stream processors."""
+
+    group: str = "roadwatch-processor"
+    "The consumer group."
+    bundle: Path | None = None
+    "The model bundle's folder; None for the one that ships."
+    batch: int = Field(default=256, ge=1, le=10_000)
+    "Most frames a transaction."
+    threads: int = Field(default=2, ge=1, le=64)
+    "Threads that decode and infer."
+    max_pixels: int = Field(default=40_000_000, ge=1)
+    "Largest picture that is decoded."
+
+
+class MonitorSettings(Section):
+    """Windows, joins and rules."""
+
+    group: str = "roadwatch-monitor"
+    "The consumer group; also names its changelog topics."
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    "Where a day begins and ends, IANA name."
+    lateness: timedelta = timedelta(minutes=10)
+    "Event time that a day waits after its end for records out of order."
+    label_patience: timedelta = timedelta(0)
+    "Event time that a day waits after its end for its cameras' labels to be complete."
+    passage_timeout: timedelta = timedelta(seconds=15)
+    "Event time without a new frame after which a passage is over."
+    max_skew: timedelta = timedelta(minutes=5)
+    "A record captured further in the future than this, by the wall clock, is rejected."
+    min_accuracy: float = Field(default=0.6, ge=0, le=1)
+    "The day's accuracy below which an alert is raised."
+    min_labels: int = Field(default=50, ge=1)
+    "Labelled vehicles without which the day's accuracy raises no alert."
+    data_folder: Path | None = None
+    "Where Faust keeps its table files; None for the user's cache folder."
+
+
+class Subscription(Section):
+    """Who gets which alerts."""
+
+    to: str
+    "The address."
+    min_severity: Severity = "warning"
+    "The least severe alert that is mailed."
+    cameras: tuple[str, ...] = ()
+    "Only alerts of these cameras and of all cameras together; empty for every camera."
+
+
+class MailSettings(Section):
+    """The mailer and its subscriptions."""
+
+    group: str = "roadwatch-mailer"
+    "The consumer group."
+    host: str = "127.0.0.1"
+    "The SMTP server."
+    port: int = Field(default=1025, ge=1, le=65535)
+    "Its port: 587 for STARTTLS, 465 for TLS, as a rule."
+    security: Literal["none", "starttls", "tls"] = "none"
+    "How the connection is encrypted; a login is refused without."
+    username: str | None = None
+    "For the login; None for none."
+    password: SecretStr | None = None
+    "For the login; better kept in a file."
+    password_file: Path | None = None
+    "Holds the password."
+    sender: str = "roadwatch@localhost"
+    "The From address."
+    timeout_s: float = Field(default=20, gt=0)
+    "For each step of a delivery."
+    subscriptions: tuple[Subscription, ...] = (Subscription(to="team@localhost"),)
+    "Who gets which alerts."
+
+    @model_validator(mode="after")
+    def _no_login_in_the_clear(self) -> Self:
+        if self.username and self.security == "none":
+            raise ValueError(
+                "username is set and security is 'none': a password is not sent in the clear; use 'starttls' or 'tls'"
+            )
+        return self
+
+
+class ServiceSettings(Section):
+    """What every service does beside its work."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    "The least severe log line that is written."
+    log_format: Literal["console", "json"] = "console"
+    "For people, or for a log collector."
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    "Prometheus metrics are served here; None for none."
+    metrics_host: str = "127.0.0.1"
+    "The address that the metrics are served on."
+    heartbeat_file: Path | None = None
+    "Touched while the service is well, for `roadwatch health`; None for none."
+
+
+class Settings(BaseSettings):
+    """All settings of all services."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    processor: ProcessorSettings = ProcessorSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    mail: MailSettings = MailSettings()
+    service: ServiceSettings = ServiceSettings()
+    cameras_file: Path = Path("cameras.toml")
+    "Describes cameras and zones."
+
+
+class _GivenEnvironment(EnvSettingsSource):
+    """The environment as a parameter, not as a global."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environment.items()}
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Settings from a TOML file (default: `roadwatch.toml` if there is one) and the environment, which wins.
+
+    Raises:
+        ConfigurationError: names every fault, where it stands and the value seen.
+
+    """
+    path = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    values = _read_toml(path) if path else {}
+
+    class _Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (_GivenEnvironment(environment), init_settings)
+
+    try:
+        return _Loaded(**values)
+    except ValidationError as error:
+        raise ConfigurationError(str(path or "environment"), faults_of(error)) from error
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Each fault that pydantic found, in a line: where, what, and the value seen unless it is secret."""
+    return [_fault(detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
+
+
+def _fault(where: tuple[int | str, ...], message: str, value: object) -> str:
+    name = ".".join(map(str, where)) or "settings"
+    shown = "" if "password" in name or isinstance(value, dict) else f" (seen: {value!r})"
+    return f"{name}: {message.removeprefix('Value error, ')}{shown}"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(str(path), ["no such file"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(str(path), [f"not TOML: {error}"]) from error
+
+
+def read_secret(path: Path) -> str:
+    """A secret from its file, without the newline that editors leave.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise ConfigurationError(str(path), [f"the secret cannot be read: {error.strerror}"]) from error

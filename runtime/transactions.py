@@ -1,0 +1,163 @@
+"""Read, work, write: exactly once, by Kafka's transactions.
+
+    read a batch ─► work on it ─► begin ─► produce ─► offsets ─► commit ─┐
+         ▲                          │ refused: abort, seek back          │
+         └──────────────────────────┴────────────────────────────────────┘
+
+Results and the positions behind them are committed together (KIP-98, KIP-447). Nothing is open while records are
+read, so that a rebalance, which happens only then, never meets an unfinished transaction.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from threading import Event
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from runtime.clients import Outgoing, Received, client_properties, produce, received, take
+from runtime.settings import KafkaSettings
+from schemas.errors import BrokerError
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[list[Received]], Iterable[Outgoing]]
+TRANSACTION_TIMEOUT_MS = 10_000
+"After a kill, readers of committed records wait at most this long for what the dead left open."
+LONGEST_BACKOFF_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How a loop reads."""
+
+    group: str
+    "The consumer group."
+    instance: str
+    "Names this worker within the group, for good: its restart ends what it left open and needs no rebalance."
+    batch: int
+    "Most records a transaction."
+    poll_s: float = 0.5
+    "How long an idle loop waits for a record before it looks whether to stop."
+
+
+class ExactlyOnceLoop:
+    """Runs `work` over the batches of a topic until told to stop."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, options: LoopOptions, work: Work) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._options = options
+        self._work = work
+
+    def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set; `alive` is called at every turn.
+
+        A broken connection is taken up again with backoff. Errors of `work` itself are not caught.
+        """
+        backoff_s = 0.5
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                self._run_session(stop, alive)
+            except (KafkaException, BrokerError) as error:
+                backoff_s = 0.5 if time.monotonic() - started > 60 else min(backoff_s * 2, LONGEST_BACKOFF_S)
+                log.warning("kafka session lost, starting a new one", error=str(error), wait_s=backoff_s)
+                stop.wait(backoff_s)
+
+    def _run_session(self, stop: Event, alive: Callable[[], None]) -> None:
+        consumer, producer = self._consumer(), self._producer()
+        try:
+            producer.init_transactions(30)
+            consumer.subscribe([self._topic])
+            while not stop.is_set():
+                self._turn(consumer, producer)
+                alive()
+        finally:
+            consumer.close()
+
+    def _turn(self, consumer: Consumer, producer: Producer) -> None:
+        messages = self._sound(take(consumer, self._options.batch, self._options.poll_s))
+        if messages:
+            outgoing = list(self._work([received(message) for message in messages]))
+            self._commit(consumer, producer, messages, outgoing)
+
+    def _sound(self, messages: list[Message]) -> list[Message]:
+        for message in messages:
+            error = message.error()
+            if error and not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+                raise KafkaException(error)
+        return [message for message in messages if message.error() is None]
+
+    def _commit(
+        self, consumer: Consumer, producer: Producer, messages: list[Message], outgoing: list[Outgoing]
+    ) -> None:
+        try:
+            producer.begin_transaction()
+            for record in outgoing:
+                produce(producer, record)
+            producer.send_offsets_to_transaction(_positions(messages), consumer.consumer_group_metadata())
+            self._finish(producer)
+        except KafkaException as error:
+            cause: KafkaError = error.args[0]
+            if not cause.txn_requires_abort():
+                raise
+            log.warning("transaction aborted, the batch is done again", records=len(messages), error=cause.str())
+            producer.abort_transaction(30)
+            _seek_back(consumer, messages)
+
+    def _finish(self, producer: Producer) -> None:
+        """Commit, trying again what the broker calls retriable."""
+        while True:
+            try:
+                producer.commit_transaction(30)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+            else:
+                return
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            {
+                **client_properties(self._settings),
+                "group.id": self._options.group,
+                "group.instance.id": f"{self._options.group}-{self._options.instance}",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "session.timeout.ms": 10_000,
+                "queued.max.messages.kbytes": 32_768,
+                "fetch.queue.backoff.ms": 20,
+            }
+        )
+
+    def _producer(self) -> Producer:
+        # The backoff: a transaction begun right after a commit is often told to wait, 100 ms unless said otherwise.
+        return Producer(
+            {
+                **client_properties(self._settings),
+                "transactional.id": f"{self._options.group}-{self._options.instance}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "retry.backoff.ms": 5,
+                "retry.backoff.max.ms": 20,
+                "linger.ms": 0,
+                "message.max.bytes": 16 * 1024 * 1024,
+            }
+        )
+
+
+def _positions(messages: list[Message]) -> list[TopicPartition]:
+    after: dict[tuple[str, int], int] = {}
+    for message in messages:
+        after[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0) + 1
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in after.items()]
+
+
+def _seek_back(consumer: Consumer, messages: list[Message]) -> None:
+    first: dict[tuple[str, int], int] = {}
+    for message in messages:
+        first.setdefault((str(message.topic()), int(message.partition() or 0)), int(message.offset() or 0))
+    for (topic, partition), offset in first.items():
+        consumer.seek(TopicPartition(topic, partition, offset))

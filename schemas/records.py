@@ -1,0 +1,557 @@
+"""The records that travel: one frozen dataclass for each, field for field as in its `.avsc`.
+
+Times are event times unless they say otherwise: timezone-aware UTC, to the microsecond.
+
+    Frame ──► Prediction, Observations ──► Passage
+    Label, Telemetry ──────────────────────► CameraDay ──► DayReport ──► Alert ──► Delivery
+    ModelEvent
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+FrameKind = Literal["vehicle", "sample", "heartbeat", "end"]
+"""A vehicle's crop; a whole picture, the gate being off; a sign of life; the last frame of a source that has ended."""
+
+CameraState = Literal["running", "stalled", "ended"]
+Severity = Literal["info", "warning", "critical"]
+AlertState = Literal["open", "resolved"]
+ModelEventKind = Literal["loaded", "registered", "qualified", "promoted", "rolled_back", "refused"]
+
+
+class Record:
+    """What may be on a topic by itself."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a camera's whole picture."""
+
+    x: int
+    "Left edge, pixels from the left."
+    y: int
+    "Upper edge, pixels from the top."
+    width: int
+    "Pixels."
+    height: int
+    "Pixels."
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Record):
+    """A picture that a camera pushed."""
+
+    frame_id: str
+    "`camera:epoch:sequence`, the same in every recording and replay."
+    camera_id: str
+    "The camera, and the record's key."
+    epoch: str
+    "Names the run of frames that `sequence` counts: a live camera's start, a recording's name."
+    sequence: int
+    "Counts this camera's frames in its epoch, from 0."
+    kind: FrameKind
+    "What the picture shows, and why it was pushed."
+    captured_at: datetime
+    "When the picture was taken."
+    zone_id: str | None
+    "The zone that the vehicle is in; None for whole pictures."
+    passage_id: str | None
+    "`camera:epoch:pN`, N the sequence of the passage's first frame; None for whole pictures."
+    crossed_at: datetime | None
+    "When the vehicle crossed its zone's line; None before that, and for whole pictures."
+    box: Box | None
+    "Where the crop lies in the whole picture; None for whole pictures."
+    source_width: int
+    "Width of the camera's whole picture, pixels."
+    source_height: int
+    "Height of the camera's whole picture, pixels."
+    encoding: str
+    "`jpeg`."
+    picture: bytes
+    "The encoded crop or whole picture."
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What can be said of a picture without knowing what it shows."""
+
+    brightness: float
+    "Mean luma, 0 to 255."
+    contrast: float
+    "Standard deviation of luma, 0 to 127.5."
+    sharpness: float
+    "Variance of the Laplacian of a grey copy of fixed size."
+    width: int
+    "Pixels."
+    height: int
+    "Pixels."
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long a frame took, by the wall clock."""
+
+    queue_ms: float
+    "From the producer's send to the processor's receipt."
+    decode_ms: float
+    "Decoding and statistics."
+    inference_ms: float
+    "The batch's inference, divided among its frames."
+    total_ms: float
+    "From the producer's send to the prediction."
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record lies in Kafka."""
+
+    topic: str
+    "Topic."
+    partition: int
+    "Partition."
+    offset: int
+    "Offset."
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Record):
+    """What the model says of one frame: the public stream."""
+
+    frame_id: str
+    "The frame's id."
+    camera_id: str
+    "The camera, and the record's key."
+    epoch: str
+    "The frame's epoch."
+    sequence: int
+    "The frame's sequence number in its epoch."
+    kind: FrameKind
+    "The frame's kind."
+    captured_at: datetime
+    "When the picture was taken."
+    zone_id: str | None
+    "The frame's zone; None for whole pictures."
+    passage_id: str | None
+    "The frame's passage; None for whole pictures."
+    crossed_at: datetime | None
+    "When the vehicle crossed the line; None before that."
+    label: str | None
+    "The most probable class; None for heartbeats and ends, which are not classified."
+    confidence: float | None
+    "The label's probability; None where label is."
+    probabilities: dict[str, float]
+    "Each class's probability, summing to 1; empty where label is None."
+    model_version: str
+    "The bundle that served."
+    statistics: Statistics
+    "Of the picture."
+    timings: Timings
+    "Measured; the only fields that differ between two runs over the same frames."
+    origin: Origin
+    "Where the frame lies, for whoever wants its picture."
+
+
+@dataclass(frozen=True, slots=True)
+class Observations(Record):
+    """A batch of one camera's predictions as columns, in camera order: what the monitor reads.
+
+    Row i is made of the i-th entry of each column; `schemas.observations` packs and unpacks them.
+    """
+
+    camera_id: str
+    "The camera, and the record's key."
+    epoch: str
+    "The epoch of every row."
+    model_version: str
+    "The bundle that served every row."
+    topic: str
+    "The topic that the frames lie in."
+    partition: int
+    "The partition that the frames lie in."
+    classes: tuple[str, ...]
+    "What the label column's numbers mean, and the order of probabilities."
+    zones: tuple[str, ...]
+    "What the zone column's numbers mean."
+    offsets: tuple[int, ...]
+    "Column: the frame's offset."
+    sequences: tuple[int, ...]
+    "Column: the frame's sequence number."
+    kinds: tuple[FrameKind, ...]
+    "Column: the frame's kind."
+    captured_at: tuple[datetime, ...]
+    "Column: when the picture was taken."
+    crossed_at: tuple[datetime | None, ...]
+    "Column: when the vehicle crossed the line; None before that."
+    zone: tuple[int, ...]
+    "Column: index into zones; -1 for whole pictures."
+    passage: tuple[int, ...]
+    "Column: the sequence of the passage's first frame; -1 for whole pictures."
+    label: tuple[int, ...]
+    "Column: index into classes; -1 for what is not classified."
+    probabilities: tuple[float, ...]
+    "Column of len(classes) values a row, row after row; zeros for what is not classified."
+    brightness: tuple[float, ...]
+    "Column: mean luma, 0 to 255."
+    contrast: tuple[float, ...]
+    "Column: standard deviation of luma."
+    sharpness: tuple[float, ...]
+    "Column: variance of the Laplacian."
+    width: tuple[int, ...]
+    "Column: the picture's width, pixels."
+    height: tuple[int, ...]
+    "Column: the picture's height, pixels."
+    latency_ms: tuple[float, ...]
+    "Column: from the producer's send to the prediction, wall clock."
+
+
+@dataclass(frozen=True, slots=True)
+class Passage(Record):
+    """One vehicle that crossed a zone's line, with the verdict of its frames."""
+
+    passage_id: str
+    "`camera:epoch:pN`."
+    camera_id: str
+    "The camera, and the record's key."
+    zone_id: str
+    "The zone whose line was crossed."
+    first_at: datetime
+    "Its first frame."
+    crossed_at: datetime
+    "When it crossed the line."
+    last_at: datetime
+    "Its last frame."
+    label: str
+    "The verdict: the class with the most votes; among equals the more confident one."
+    confidence: float
+    "Mean probability of the verdict over all frames."
+    votes: dict[str, int]
+    "Frames for each class."
+    frames: int
+    "Frames in all."
+    model_version: str
+    "The bundle that served its last frame."
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Record):
+    """What somebody says a frame or a passage truly shows."""
+
+    label_id: str
+    "Deterministic: the same label sent twice counts once."
+    camera_id: str
+    "The camera, and the record's key."
+    frame_id: str | None
+    "The labelled frame; None when a passage is labelled, or nothing is."
+    passage_id: str | None
+    "The labelled passage; None when a frame is labelled, or nothing is."
+    label: str | None
+    "The true class; None for a record that only carries its promise."
+    source: str
+    "Who says so: a person, `csv`, `simulator`, a roadside loop."
+    weight: float
+    "How many like it a sampled label stands for; 1 when all were labelled."
+    labelled_at: datetime
+    "When the label was given."
+    complete_until: datetime | None
+    "The source's promise: of pictures before this time, it has sent every label. None: no promise."
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry(Record):
+    """What a camera's device says of itself."""
+
+    camera_id: str
+    "The camera, and the record's key."
+    measured_at: datetime
+    "When it was measured."
+    state: CameraState
+    "What the source is doing."
+    temperature_c: float | None
+    "Of the device, degrees Celsius; None without a sensor."
+    pressure_hpa: float | None
+    "Of the air, hectopascals; None without a sensor."
+    magnetometer_ut: tuple[float, ...]
+    "Magnetic field along x, y, z, microtesla; empty without a sensor."
+    pictures: int
+    "Pictures read since the process started."
+    frames: int
+    "Frames pushed since the process started."
+    dropped: dict[str, int]
+    "Pictures or frames dropped since the process started, by reason."
+    reconnects: int
+    "Times the source was opened again since the process started."
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a confusion matrix."""
+
+    truth: str
+    "The label."
+    predicted: str
+    "The prediction."
+    count: int
+    "How many."
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A change that a detector found in one camera's signal."""
+
+    signal: str
+    "`confidence`, `brightness`, …"
+    detector: str
+    "`adwin`, …"
+    detected_at: datetime
+    "Event time of the value at which it was found."
+    before: float
+    "The signal's mean before."
+    after: float
+    "The signal's mean since."
+    worse: bool
+    "Whether the direction is one that harms the model."
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of one camera's day, made so that those of many cameras can be added."""
+
+    frames: int = 0
+    "Classified frames."
+    heartbeats: int = 0
+    "Heartbeats."
+    passages: dict[str, int] = field(default_factory=dict)
+    "Passages by verdict."
+    vehicle_cells: tuple[Cell, ...] = ()
+    "Confusion of vehicles: labelled passages by verdict, and labelled frames that belong to no passage."
+    frame_cells: tuple[Cell, ...] = ()
+    "Confusion of frames; a passage's label counts for each of its frames."
+    passage_frames: int = 0
+    "Frames that belong to the passages."
+    dissenting_frames: int = 0
+    "Those of them that disagree with their passage's verdict."
+    confidence_sum: float = 0.0
+    "Over classified frames."
+    brightness_sum: float = 0.0
+    "Over classified frames."
+    latency_buckets: dict[str, int] = field(default_factory=dict)
+    "Classified frames by bucket of latency, log-spaced; see monitor.quantiles."
+    labels: int = 0
+    "Labels that came in time."
+    unmatched_labels: int = 0
+    "Those of them whose frame or passage was never seen."
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDay(Record):
+    """One camera's day, when it closes."""
+
+    camera_id: str
+    "The camera."
+    day: str
+    "`2026-11-23`, in the time zone."
+    timezone: str
+    "IANA name."
+    revision: int
+    "1 at the day's close."
+    starts_at: datetime
+    "The day's first instant."
+    ends_at: datetime
+    "The next day's first instant."
+    tally: Tally
+    "Counts."
+    drifts: tuple[Drift, ...]
+    "Changes found on this day, in order."
+    model_versions: tuple[str, ...]
+    "Bundles that served, sorted."
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """How one class fared."""
+
+    label: str
+    "The class."
+    support: int
+    "Labelled as this class."
+    predicted: int
+    "Predicted as this class, among the labelled."
+    precision: float | None
+    "Of those predicted, the share that is right; None when none was predicted."
+    recall: float | None
+    "Of those labelled, the share that was found; None when none was labelled."
+    f1: float | None
+    "Harmonic mean of both; None when the class was neither labelled nor predicted."
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A day's figures, for one camera or for all."""
+
+    frames: int
+    "Classified frames."
+    passages: int
+    "Vehicles that crossed a line."
+    passages_by_label: dict[str, int]
+    "Passages by verdict."
+    labelled: int
+    "Labelled vehicles: the n of accuracy."
+    accuracy: float | None
+    "Of labelled vehicles, the share whose verdict is right; None without labels."
+    precision: float | None
+    "Mean over classes; None without labels."
+    recall: float | None
+    "Mean over classes; None without labels."
+    f1: float | None
+    "Mean over classes; None without labels."
+    classes: tuple[ClassScores, ...]
+    "Each class, sorted."
+    confusion: tuple[Cell, ...]
+    "Of vehicles, sorted."
+    labelled_frames: int
+    "Labelled frames."
+    frame_accuracy: float | None
+    "Of labelled frames, the share that is right; None without labels."
+    flip_rate: float | None
+    "Of passages' frames, the share that disagrees with the verdict; None without passages."
+    mean_confidence: float | None
+    "Over classified frames; None without any."
+    mean_brightness: float | None
+    "Over classified frames; None without any."
+    latency_p50_ms: float | None
+    "From send to prediction, wall clock; None without frames."
+    latency_p95_ms: float | None
+    "Likewise."
+    latency_p99_ms: float | None
+    "Likewise."
+    unmatched_labels: int
+    "Labels whose frame or passage was never seen."
+
+
+@dataclass(frozen=True, slots=True)
+class CameraScores:
+    """One camera's line in a day's report."""
+
+    camera_id: str
+    "The camera."
+    scores: Scores
+    "Its figures."
+    drifts: tuple[Drift, ...]
+    "Changes found on this day."
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport(Record):
+    """How the model did on one day."""
+
+    day: str
+    "`2026-11-23`, and the record's key."
+    timezone: str
+    "IANA name."
+    revision: int
+    "1 at the day's close; one more for each change that comes later."
+    starts_at: datetime
+    "The day's first instant."
+    ends_at: datetime
+    "The next day's first instant."
+    scores: Scores
+    "All cameras together."
+    cameras: tuple[CameraScores, ...]
+    "Each camera, sorted."
+    absent: tuple[str, ...]
+    "Cameras seen the day before that sent nothing on this one, sorted."
+    model_versions: tuple[str, ...]
+    "Bundles that served, sorted."
+
+
+@dataclass(frozen=True, slots=True)
+class Alert(Record):
+    """Something that the team should know."""
+
+    alert_id: str
+    "Deterministic: rule, camera and day. One mail for each id and state."
+    rule: str
+    "The rule that fired."
+    state: AlertState
+    "Open until resolved."
+    severity: Severity
+    "How bad."
+    camera_id: str | None
+    "The camera; None when it concerns all."
+    day: str
+    "The day that it concerns."
+    since: datetime
+    "When what it tells of began."
+    raised_at: datetime
+    "When it was noticed, event time."
+    title: str
+    "One line: what and where."
+    summary: str
+    "What happened, in a few sentences."
+    metric: str
+    "What was measured."
+    value: float
+    "What was seen."
+    threshold: float
+    "What was allowed."
+    samples: int
+    "On how many the value rests."
+    actions: tuple[str, ...]
+    "What to do, first things first."
+    report: DayReport | None
+    "The day's report; None for what is noticed during a day."
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Record):
+    """A mail that the server took."""
+
+    delivery_id: str
+    "Alert, state and recipient: the record's key."
+    alert_id: str
+    "The alert."
+    recipient: str
+    "The address."
+    message_id: str
+    "The mail's Message-ID."
+    delivered_at: datetime
+    "When the server took it, wall clock."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvent(Record):
+    """A step in a model's life."""
+
+    kind: ModelEventKind
+    "What happened."
+    version: str
+    "The bundle."
+    alias: str | None
+    "The alias that moved; None when none did."
+    at: datetime
+    "When, wall clock."
+    by: str
+    "Who: a person, or a service and its host."
+    reason: str
+    "Why; empty when it speaks for itself."
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(Record):
+    """The headers of a dead letter, after KIP-1034; key and bytes are the original's."""
+
+    error: str
+    "The error's class, such as `DecodingError`."
+    message: str
+    "What it said."
+    topic: str
+    "Where the record came from."
+    partition: int
+    "Likewise."
+    offset: int
+    "Likewise."
+    stage: str
+    "Who gave up on it: `processor`, `monitor`, `mailer`."
