@@ -1,5 +1,6 @@
 """Topics on the cluster: created, listed, and checked against the topic table."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ class TopicAdmin:
         futures = self._client.create_topics([self._new(topic) for topic in missing]) if missing else {}
         for name, future in futures.items():
             self._await_creation(name, future)
+        self._await_visibility({topic.name for topic in missing})
         return [topic.name for topic in missing]
 
     def faults(self) -> list[str]:
@@ -80,6 +82,14 @@ class TopicAdmin:
         """Delete topics."""
         for future in self._client.delete_topics(list(names)).values():
             future.result(TIMEOUT_S)
+
+    def _await_visibility(self, names: set[str]) -> None:
+        """A broker acknowledges a topic before it tells of it to whoever asks."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not names <= self._partitions().keys():
+            if time.monotonic() > deadline:
+                raise TopicError(f"created, but not to be seen after {TIMEOUT_S:.0f} s: {', '.join(sorted(names))}")
+            time.sleep(0.05)
 
     def _partitions(self) -> dict[str, int]:
         try:

@@ -5,6 +5,7 @@ settings ──► properties ──► Writer   bounded, idempotent, keyed by u
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ from schemas.records import Record
 from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
+
+_SILENT = logging.getLogger("librdkafka")
+_SILENT.propagate = False
+_SILENT.addHandler(logging.NullHandler())
+"librdkafka's own lines repeat, at every try, what its error callback says."
 
 FILE_VALUE = "file:"
 SEND_TIMEOUT_S = 60.0
@@ -81,6 +87,7 @@ def client_properties(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "log_level": 3,
+        "logger": _SILENT,
         "error_cb": _ConnectionLog().on_error,
         "reconnect.backoff.max.ms": 2000,
         **own,

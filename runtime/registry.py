@@ -1,7 +1,7 @@
 """The Schema Registry: our schemas registered under TopicNameStrategy, foreign ids resolved."""
 
 import json
-from functools import partial
+from contextlib import closing
 from typing import cast
 
 from confluent_kafka.schema_registry import Schema as RegistrySchema
@@ -9,6 +9,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fastavro import parse_schema
+from httpx2 import TransportError  # what Confluent's client is built on, and lets through
 
 from runtime.settings import KafkaSettings, RegistrySettings, read_secret
 from schemas.codec import Codec, Schema, schema_text
@@ -27,17 +28,18 @@ def open_codec(settings: KafkaSettings) -> Codec:
     """
     if settings.schema_registry is None:
         return Codec()
-    client = _client(settings.schema_registry)
-    ids = {topic.record: _register(client, settings, topic) for topic in TABLE}
-    return Codec(ids, _Resolver(client))
+    with registry_client(settings.schema_registry) as client:
+        ids = {topic.record: _register(client, settings, topic) for topic in TABLE}
+    return Codec(ids, _Resolver(settings.schema_registry))
 
 
-def _client(settings: RegistrySettings) -> SchemaRegistryClient:
+def registry_client(settings: RegistrySettings) -> closing[SchemaRegistryClient]:
+    """A client for as long as a `with` lasts: it is needed at the start, and once for each foreign id."""
     properties = {"url": settings.url, "timeout": 10, "max.retries": 2}
     if settings.username:
         password = read_secret(settings.password_file) if settings.password_file else ""
         properties["basic.auth.user.info"] = f"{settings.username}:{password}"
-    return SchemaRegistryClient(properties)
+    return closing(SchemaRegistryClient(properties))
 
 
 def subject_of(settings: KafkaSettings, topic: Topic) -> str:
@@ -56,11 +58,11 @@ def _register(client: SchemaRegistryClient, settings: KafkaSettings, topic: Topi
             f"{subject}: the Schema Registry refused the schema of {topic.record.__name__} ({error.error_message});"
             f" it must stay {COMPATIBILITY} compatible with the versions there"
         ) from error
-    except OSError as error:
+    except TransportError as error:
         raise _unreachable(settings, error) from error
 
 
-def _unreachable(settings: KafkaSettings, error: OSError) -> RegistryError:
+def _unreachable(settings: KafkaSettings, error: TransportError) -> RegistryError:
     url = settings.schema_registry.url if settings.schema_registry else ""
     return RegistryError(f"no Schema Registry answers at {url} ({error}); check kafka.schema_registry.url")
 
@@ -68,8 +70,8 @@ def _unreachable(settings: KafkaSettings, error: OSError) -> RegistryError:
 class _Resolver:
     """Looks up a writer's schema by its id, each once."""
 
-    def __init__(self, client: SchemaRegistryClient) -> None:
-        self._fetch = partial(client.get_schema)
+    def __init__(self, settings: RegistrySettings) -> None:
+        self._settings = settings
         self._known: dict[int, Schema] = {}
 
     def __call__(self, schema_id: int) -> Schema:
@@ -79,7 +81,8 @@ class _Resolver:
 
     def _look_up(self, schema_id: int) -> Schema:
         try:
-            text = self._fetch(schema_id).schema_str
-        except (SchemaRegistryError, OSError) as error:
+            with registry_client(self._settings) as client:
+                text = client.get_schema(schema_id).schema_str
+        except (SchemaRegistryError, TransportError) as error:
             raise UnknownSchemaError(f"schema id {schema_id}: the registry does not give it ({error})") from error
         return cast("Schema", parse_schema(json.loads(text or "null")))

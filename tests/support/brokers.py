@@ -1,5 +1,6 @@
 """A real Kafka for the tests: the local broker, or a container where an engine is asked for."""
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def start_broker(folder: Path, environment: Mapping[str, str]) -> Iterator[TestB
 
 @contextmanager
 def _local(folder: Path) -> Iterator[TestBroker]:
-    with LocalBroker(folder) as broker:
+    with LocalBroker(folder, environment=os.environ) as broker:
         yield TestBroker(broker.bootstrap_servers)
 
 

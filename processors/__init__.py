@@ -1,0 +1,1 @@
+"""Frames to predictions: decode, classify, and the loop around it."""

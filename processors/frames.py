@@ -1,0 +1,211 @@
+"""One batch of frames to its predictions, observations and dead letters: everything between read and write.
+
+bytes ─► Frame ─► picture ─► verdict ─► Prediction ─┬─► predictions, one record a frame
+  │        │         │                              └─► observations, one record a batch and camera
+  └────────┴─────────┴─ unreadable ─► frames.dlq, with its reason
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from models.verdicts import Verdicts
+from processors.pictures import examine
+from runtime.clients import Headers, Outgoing, Received
+from schemas.codec import Codec
+from schemas.dead_letters import dead_letter_headers
+from schemas.errors import PictureError, RecordError, RoadwatchError
+from schemas.observations import pack
+from schemas.records import DeadLetter, Frame, Origin, Prediction, Statistics, Timings
+from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, Names
+
+log = structlog.get_logger(__name__)
+
+Image = NDArray[np.uint8]
+CLASSIFIED = ("vehicle", "sample")
+"Kinds of frames that are classified; the others are signs of life."
+
+
+class FrameClassifier(Protocol):
+    """What classifies pictures: `processors.classifier.Classifier`, or a table of verdicts in a test."""
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of probabilities."""
+        ...
+
+    def classify(self, images: Sequence[Image]) -> Verdicts:
+        """Verdicts on pictures, uint8 H×W×3 BGR."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame whose picture was decoded."""
+
+    received: Received
+    "The record."
+    frame: Frame
+    "What it held."
+    image: Image
+    "uint8, H×W×3, BGR."
+    statistics: Statistics
+    "Of the picture."
+    decode_ms: float
+    "How long that took."
+    at_ms: float
+    "When the batch was read, wall clock, milliseconds since 1970."
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that ends here."""
+
+    received: Received
+    "The record."
+    error: RoadwatchError
+    "Why."
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a batch: every frame is in one of the two."""
+
+    predictions: list[tuple[Received, Prediction]]
+    "In the order of the batch."
+    unreadable: list[Unreadable]
+    "Likewise."
+
+
+class FrameBatches:
+    """Turns batches of frame records into records to write."""
+
+    def __init__(
+        self,
+        classifier: FrameClassifier,
+        codec: Codec,
+        names: Names,
+        *,
+        max_pixels: int,
+        threads: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives the wall clock's seconds since 1970."""
+        self._classifier = classifier
+        self._codec = codec
+        self._names = names
+        self._max_pixels = max_pixels
+        self._clock = clock
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+
+    def process(self, records: Sequence[Received]) -> BatchResult:
+        """Decode and classify a batch; each camera's order is kept."""
+        now_ms = self._clock() * 1000
+        looked_at = list(self._pool.map(lambda record: self._look(record, now_ms), records))
+        seen = [item for item in looked_at if isinstance(item, Seen)]
+        return BatchResult(
+            predictions=list(self._predict(seen)),
+            unreadable=[item for item in looked_at if isinstance(item, Unreadable)],
+        )
+
+    def outgoing(self, result: BatchResult) -> Iterator[Outgoing]:
+        """The records that a batch gives."""
+        for received, prediction in result.predictions:
+            yield self._prediction(received, prediction)
+        for batch in pack((prediction for _, prediction in result.predictions), self._classifier.labels):
+            key = batch.camera_id.encode()
+            yield Outgoing(self._names.of(OBSERVATIONS), key, self._codec.encode(batch), [])
+        for item in result.unreadable:
+            yield self._dead_letter(item)
+
+    def close(self) -> None:
+        """End the decoding threads."""
+        self._pool.shutdown()
+
+    def _look(self, record: Received, now_ms: float) -> Seen | Unreadable:
+        started = time.perf_counter()
+        try:
+            frame = self._codec.decode(record.value, Frame)
+            image, picture = examine(frame.picture, max_pixels=self._max_pixels)
+        except (RecordError, PictureError) as error:
+            return Unreadable(record, error)
+        return Seen(record, frame, image, picture, (time.perf_counter() - started) * 1000, now_ms)
+
+    def _predict(self, seen: list[Seen]) -> Iterator[tuple[Received, Prediction]]:
+        started = time.perf_counter()
+        chosen = [item for item in seen if item.frame.kind in CLASSIFIED]
+        verdicts = iter(self._classify([item.image for item in chosen]))
+        inference_ms = (time.perf_counter() - started) * 1000 / max(1, len(chosen))
+        done_ms = self._clock() * 1000
+        for item in seen:
+            verdict = next(verdicts) if item.frame.kind in CLASSIFIED else {}
+            yield item.received, self._said(item, verdict, inference_ms if verdict else 0.0, done_ms)
+
+    def _classify(self, images: list[Image]) -> Iterator[dict[str, float]]:
+        """Probabilities of each picture; the batch is shared out among the threads."""
+        if not images:
+            return
+        size = max(1, -(-len(images) // self._threads))
+        shares = [images[i : i + size] for i in range(0, len(images), size)]
+        for verdicts in self._pool.map(self._classifier.classify, shares):
+            for row in verdicts.probabilities.tolist():
+                yield dict(zip(verdicts.classes, row, strict=True))
+
+    def _said(self, item: Seen, verdict: dict[str, float], inference_ms: float, done_ms: float) -> Prediction:
+        frame, record = item.frame, item.received
+        label = max(verdict, key=verdict.__getitem__) if verdict else None
+        return Prediction(
+            frame_id=frame.frame_id,
+            camera_id=frame.camera_id,
+            epoch=frame.epoch,
+            sequence=frame.sequence,
+            kind=frame.kind,
+            captured_at=frame.captured_at,
+            zone_id=frame.zone_id,
+            passage_id=frame.passage_id,
+            crossed_at=frame.crossed_at,
+            label=label,
+            confidence=None if label is None else verdict[label],
+            probabilities=verdict,
+            model_version=self._classifier.version,
+            statistics=item.statistics,
+            timings=Timings(
+                queue_ms=max(0.0, item.at_ms - record.timestamp_ms),
+                decode_ms=item.decode_ms,
+                inference_ms=inference_ms,
+                total_ms=max(0.0, done_ms - record.timestamp_ms),
+            ),
+            origin=Origin(record.topic, record.partition, record.offset),
+        )
+
+    def _prediction(self, record: Received, prediction: Prediction) -> Outgoing:
+        trace: Headers = [(name, value) for name, value in record.headers if name == "traceparent"]
+        value = self._codec.encode(prediction)
+        return Outgoing(self._names.of(PREDICTIONS), prediction.camera_id.encode(), value, trace)
+
+    def _dead_letter(self, item: Unreadable) -> Outgoing:
+        record = item.received
+        log.warning(
+            "frame is unreadable, sent to dead letters",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=str(item.error),
+        )
+        letter = DeadLetter(
+            type(item.error).__name__, str(item.error), record.topic, record.partition, record.offset, "processor"
+        )
+        headers = [*record.headers, *dead_letter_headers(letter)]
+        return Outgoing(self._names.dead_letters_of(FRAMES), record.key, record.value, headers)
