@@ -1,0 +1,185 @@
+"""A bundle: a folder with everything that one version of the model needs to serve.
+
+    road-2026.11-1a2b3c4d/
+    ├── bundle.json   version, labels, preprocessing, and size and SHA-256 of the others
+    ├── model.onnx    the graph
+    ├── card.json     data, figures, lineage, credits
+    └── card.md       the same, to read
+
+A version is a name, a month and eight digits of a checksum over graph, labels and preprocessing: nobody has to
+hand out numbers, two models never share a version, and the same training gives the same one again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from models.card import Card, parse_card
+from models.preprocessing import Preprocessing
+from schemas.errors import ModelError
+
+MANIFEST: Final = "bundle.json"
+LIMITS: Final[Mapping[str, int]] = {
+    MANIFEST: 64 * 1024,
+    "model.onnx": 128 * 1024 * 1024,
+    "card.json": 1024 * 1024,
+    "card.md": 1024 * 1024,
+}
+"The largest size of each file, bytes: looked at before a file is read."
+
+BUNDLED: Final = Path(__file__).with_name("bundled") / "road"
+"The bundle that comes with the distribution."
+
+Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Label = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version of the model, read and found whole."""
+
+    version: str
+    "Such as `road-2026.11-1a2b3c4d`."
+    labels: tuple[str, ...]
+    "What the columns of its probabilities mean."
+    preprocessing: Preprocessing
+    "What it wants to be given."
+    model: bytes
+    "The ONNX graph."
+    card: Card
+    "What to know before using it."
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of the bundle."""
+
+    size: int
+    "Bytes."
+    sha256: str
+    "In hex."
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `bundle.json` says."""
+
+    format: Literal[1]
+    "Of this file."
+    version: Version
+    "The bundle's version."
+    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
+    "Classes, in the model's order."
+    preprocessing: Preprocessing
+    "What the model wants to be given."
+    files: dict[str, FileEntry]
+    "The other files."
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle and compare every file with its checksum; raises ModelError naming what is wrong."""
+    manifest = read_manifest(folder)
+    contents = {name: _verified(folder / name, manifest.files.get(name)) for name in LIMITS if name != MANIFEST}
+    card = parse_card(contents["card.json"])
+    if card.version != manifest.version or card.labels != manifest.labels:
+        raise ModelError(f"{folder}: the card is of {card.version}, the bundle of {manifest.version}")
+    return Bundle(manifest.version, manifest.labels, manifest.preprocessing, contents["model.onnx"], card)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `bundle.json` alone, without opening the model; raises ModelError."""
+    raw = _read(folder / MANIFEST)
+    try:
+        return _manifests().validate_json(raw)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ModelError(f"{folder / MANIFEST}: {faults}") from error
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle into a new folder, which appears whole or not at all; raises ModelError where one exists."""
+    if folder.exists():
+        raise ModelError(f"{folder} exists: a bundle is never overwritten; choose another folder, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, content in _contents(bundle).items():
+            _write(draft / name, content)
+        draft.chmod(0o755)  # mkdtemp keeps others out; a bundle is to be read
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def version_of(name: str, created: date, model: bytes, labels: tuple[str, ...], wanted: Preprocessing) -> str:
+    """Return the version of what these make together."""
+    identity = json.dumps({"labels": labels, "preprocessing": asdict(wanted)}, sort_keys=True).encode()
+    return f"{name}-{created:%Y.%m}-{hashlib.sha256(identity + model).hexdigest()[:8]}"
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    files = {
+        "model.onnx": bundle.model,
+        "card.json": bundle.card.to_json(),
+        "card.md": bundle.card.to_markdown().encode(),
+    }
+    entries = {name: FileEntry(len(content), _sha256(content)) for name, content in files.items()}
+    manifest = {
+        "format": 1,
+        "version": bundle.version,
+        "labels": bundle.labels,
+        "preprocessing": asdict(bundle.preprocessing),
+        "files": {name: asdict(entry) for name, entry in entries.items()},
+    }
+    return {**files, MANIFEST: json.dumps(manifest, indent=2).encode() + b"\n"}
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _verified(path: Path, entry: FileEntry | None) -> bytes:
+    if entry is None:
+        raise ModelError(f"{path.parent / MANIFEST}: says nothing of {path.name}")
+    content = _read(path)
+    if (len(content), _sha256(content)) != (entry.size, entry.sha256):
+        raise ModelError(
+            f"{path}: {len(content)} bytes with SHA-256 {_sha256(content)}, {MANIFEST} says {entry.size} bytes"
+            f" with {entry.sha256}: the file was changed or is torn; fetch the bundle again"
+        )
+    return content
+
+
+def _read(path: Path) -> bytes:
+    limit = LIMITS[path.name]
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}: a bundle needs {', '.join(LIMITS)}") from error
+    if len(content) > limit:
+        raise ModelError(f"{path}: more than the {limit} bytes that are allowed")
+    return content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _manifests() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)

@@ -1,0 +1,1 @@
+"""Training, offline: a frozen pretrained backbone, features, a logistic head, a bundle."""

@@ -1,0 +1,201 @@
+"""Labels from a CSV file: every line read, every wrong one named with what to change.
+
+    frame_id,label,source,weight,labelled_at
+    gate:2026-11-23:42,truck,anna,1,2026-11-24T09:30:00Z
+
+`frame_id` or `passage_id` says what is labelled (both columns may be there, each line fills one), `label` what it
+shows; the others may be left out. Commas, semicolons and tabs all serve, as the header shows.
+"""
+
+import csv
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from producers.labels import label_of
+from schemas.errors import ConfigurationError, DecodingError
+from schemas.ids import parse_id
+from schemas.records import Label
+
+TARGETS = ("frame_id", "passage_id")
+COLUMNS = (*TARGETS, "label", "source", "weight", "labelled_at")
+DELIMITERS = ",;\t"
+LARGEST_FILE = 256 * 1024 * 1024
+"Bytes: some three million labels."
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every line of a file."""
+
+    classes: tuple[str, ...]
+    "The labels that there are."
+    source: str
+    "Who gave the labels, where a line does not say."
+    labelled_at: datetime
+    "When they were given, where a line does not say; UTC."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the file, read."""
+
+    number: int
+    "In the file, from 1, the header included."
+    label: Label | None
+    "The label; None for a wrong line."
+    faults: tuple[str, ...]
+    "What is wrong with it; empty for a good one."
+
+
+@dataclass(slots=True)
+class Check:
+    """What came of reading a whole file."""
+
+    good: int = 0
+    "Right lines."
+    faults: list[str] = field(default_factory=list)
+    "A line each: where, what, what to change."
+    bad: int = 0
+    "Wrong lines."
+
+    def add(self, line: Line) -> None:
+        """Count a line."""
+        self.good += line.label is not None
+        self.bad += line.label is None
+        self.faults += [f"line {line.number}: {fault}" for fault in line.faults]
+
+
+def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
+    """Every line of a file after its header, one at a time, so that a large file needs little memory.
+
+    Raises:
+        ConfigurationError: the file itself is wrong: missing, too large, not UTF-8, no such columns, torn quotes.
+
+    """
+    _check_file(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield from _lines(stream, path, defaults)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(str(path), [_encoding_fault(error)]) from error
+    except csv.Error as error:
+        raise ConfigurationError(str(path), [f"not CSV: {error}; look for a quote that is never closed"]) from error
+
+
+def check_file(path: Path, defaults: Defaults) -> Check:
+    """Read a whole file; raises ConfigurationError as `read_lines` does, not for wrong lines."""
+    check = Check()
+    for line in read_lines(path, defaults):
+        check.add(line)
+    return check
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigurationError(str(path), ["no such file"])
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise ConfigurationError(
+            str(path), [f"{size} bytes, more than {LARGEST_FILE} are not read at once; split the file"]
+        )
+
+
+def _encoding_fault(error: UnicodeDecodeError) -> str:
+    seen = error.object[error.start]
+    return f"byte 0x{seen:02x} is not UTF-8; save the file as CSV UTF-8"
+
+
+def _lines(stream: TextIO, path: Path, defaults: Defaults) -> Iterator[Line]:
+    header = stream.readline()
+    delimiter = max(DELIMITERS, key=header.count)
+    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    if faults := _header_faults(names):
+        raise ConfigurationError(str(path), faults)
+    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    said: dict[str, tuple[str, int]] = {}
+    for values in reader:
+        if any(value.strip() for value in values):
+            yield _contradicted(_line(reader.line_num + 1, names, values, defaults), said)
+
+
+def _header_faults(names: list[str]) -> list[str]:
+    known = ", ".join(COLUMNS)
+    faults = [f"column {name!r} is not known; known are {known}" for name in names if name not in COLUMNS]
+    faults += [f"column {name!r} is there {names.count(name)} times" for name in COLUMNS if names.count(name) > 1]
+    if not set(TARGETS) & set(names):
+        faults.append("the header names neither frame_id nor passage_id: begin the file with 'frame_id,label', say")
+    if "label" not in names:
+        faults.append("the header names no label: begin the file with 'frame_id,label', say")
+    return faults
+
+
+def _line(number: int, names: list[str], values: list[str], defaults: Defaults) -> Line:
+    if len(values) != len(names):
+        return Line(number, None, (f"has {len(values)} fields, the header names {len(names)}",))
+    row = {name: value.strip() for name, value in zip(names, values, strict=True)}
+    faults = tuple(_row_faults(row, defaults.classes))
+    return Line(number, None if faults else _label(row, defaults), faults)
+
+
+def _row_faults(row: Mapping[str, str], classes: Collection[str]) -> Iterator[str]:
+    yield from _target_faults(row)
+    if row["label"] not in classes:
+        yield f"label {row['label']!r} is not known; write one of {', '.join(classes)}"
+    if row.get("weight") and not _is_weight(row["weight"]):
+        yield f"weight {row['weight']!r} is not a number above 0, such as 1 or 2.5"
+    if row.get("labelled_at") and _time(row["labelled_at"]) is None:
+        yield f"labelled_at {row['labelled_at']!r} is not a time with its zone, such as 2026-11-24T09:30:00Z"
+
+
+def _target_faults(row: Mapping[str, str]) -> Iterator[str]:
+    given = [column for column in TARGETS if row.get(column)]
+    if len(given) != 1:
+        yield "fill frame_id or passage_id, and only one of them"
+        return
+    try:
+        ref = parse_id(row[given[0]])
+    except DecodingError as error:
+        yield f"{given[0]}: {error}"
+        return
+    right = TARGETS[ref.passage]
+    if given[0] != right:
+        yield f"{given[0]} {row[given[0]]!r} is a {right.removesuffix('_id')}'s id; put it under {right}"
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and float(text) > 0
+    except ValueError:
+        return False
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when.astimezone(UTC) if when.tzinfo else None
+
+
+def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
+    return label_of(
+        row.get("frame_id") or row["passage_id"],
+        row["label"],
+        source=row.get("source") or defaults.source,
+        weight=float(row.get("weight") or 1),
+        labelled_at=_time(row.get("labelled_at", "")) or defaults.labelled_at,
+    )
+
+
+def _contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
+    """The line, or a wrong one where the same source has said something else of the same frame or passage."""
+    if line.label is None or line.label.label is None:
+        return line
+    target = f"{line.label.source}:{line.label.frame_id or line.label.passage_id}"
+    before, number = said.setdefault(target, (line.label.label, line.number))
+    if before == line.label.label:
+        return line
+    return Line(line.number, None, (f"says {line.label.label!r}, and line {number} says {before!r} of the same",))

@@ -1,0 +1,5 @@
+"""`python -m roadwatch` is `roadwatch`."""
+
+from roadwatch.cli import main
+
+main()

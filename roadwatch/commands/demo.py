@@ -1,0 +1,122 @@
+"""`roadwatch demo`: the whole system, watched for a minute."""
+
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from roadwatch.context import AsJson, console, errors, print_json
+from roadwatch.demo.scenario import write_simulation, write_video
+from roadwatch.demo.state import RunState
+from roadwatch.demo.view import Teller, day_table, live_view
+from roadwatch.progress import downloads
+
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zone", help="A zone of the clip: 'lane-1: x,y x,y x,y x,y / x,y x,y', pixels or fractions; may be repeated."
+    ),
+]
+
+NEXT = """\
+What to try next
+  roadwatch demo --video CLIP --zone 'road: 0.1,0.3 0.9,0.3 0.9,0.9 0.1,0.9'    your own clip
+  roadwatch up                                                               your own cameras, from cameras.toml
+  {folder}/cameras.toml, {folder}/roadwatch.toml                 what this run was made of: change them
+  {folder}/inbox, {folder}/logs                                  its mails, and what each service said"""
+
+
+def demo(
+    video: Annotated[Path | None, typer.Option(help="Run on this clip instead of simulated cameras.")] = None,
+    zone: Zones = None,
+    speed: Annotated[
+        float | None, typer.Option(help="How many times faster than recorded the clip runs; all at once if not given.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="What the run leaves behind is kept here; emptied first.")] = Path(
+        "roadwatch-data/demo"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Show the whole system: a real Kafka, four cameras, three days in a minute, and a mail.
+
+    Day 1 is clear. On day 2 fog comes to one camera, and its drift is found. On day 3 fog lies over all of them: the
+    day's accuracy falls below its threshold, and a mail says so. Nothing is scripted but the weather.
+    """
+    from roadwatch.demo.run import LocalRun, RunOptions, sigterm_as_interrupt
+
+    clear(folder)
+    write = partial(write_video, folder, str(video), zone or [], speed) if video else partial(write_simulation, folder)
+    with sigterm_as_interrupt(), downloads("Apache Kafka") as progress:
+        errors.print("Starting Apache Kafka and the services …", highlight=False)
+        with LocalRun(RunOptions(folder, write), progress) as run:
+            watch(run.follow(), quiet=as_json)
+    if as_json:
+        print_json(summary(run.state))
+    else:
+        _conclude(run.state, folder)
+
+
+def clear(folder: Path) -> None:
+    """Empty a run's folder, leaving folders alone that no run has made."""
+    if (folder / "cameras.toml").exists() or (folder / "broker").exists():
+        shutil.rmtree(folder)
+
+
+def watch(states: Iterable[RunState], *, quiet: bool = False) -> None:
+    """Draw a run on a terminal; elsewhere tell it in lines."""
+    drawn = console.is_terminal and not quiet
+    teller = Teller(errors if quiet else console)
+    with Live(console=console, refresh_per_second=4, screen=False) if drawn else nullcontext() as live:
+        for state in states:
+            if live:
+                live.update(live_view(state, time.monotonic()))
+            else:
+                teller.tell(state)
+
+
+def summary(state: RunState) -> dict[str, object]:
+    """A run's outcome as plain values."""
+    return {
+        "frames": state.frames,
+        "passages": len(state.passages),
+        "days": {day: _day(state, day) for day in sorted(state.reports)},
+        "alerts": [
+            {
+                "rule": alert.rule,
+                "severity": alert.severity,
+                "camera": alert.camera_id,
+                "day": alert.day,
+                "title": alert.title,
+            }
+            for alert in state.alerts.values()
+        ],
+        "mails": [subject for _, subject in state.mails],
+        "first_mail_s": state.first_mail_s,
+    }
+
+
+def _day(state: RunState, day: str) -> dict[str, object]:
+    scores = state.reports[day].scores
+    return {"passages": scores.passages, "labelled": scores.labelled, "accuracy": scores.accuracy, "f1": scores.f1}
+
+
+def _conclude(state: RunState, folder: Path) -> None:
+    from monitor.inbox import read_mails
+
+    console.print(day_table(state.reports.values()))
+    mails = list(read_mails(folder / "inbox"))
+    for mail in mails[-1:]:
+        console.print(Panel(Text(mail.text.strip()), title=Text(mail.subject), subtitle=str(mail.path), expand=False))
+    if state.first_mail_s is not None:
+        console.print(
+            f"{len(mails)} mails; the first came {state.first_mail_s:.0f} s after the start.", highlight=False
+        )
+    console.print(NEXT.format(folder=folder), markup=False, highlight=False)

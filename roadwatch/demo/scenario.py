@@ -1,0 +1,130 @@
+"""What a run is made of: its cameras and its settings, written into its folder as a user would write them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from producers.zones import Zone, zone_from_text
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+"A Monday, in event time."
+DAYS = 3
+SECONDS_A_DAY = 14.0
+"Wall-clock seconds that an event-time day takes: three of them, and all services' start, fit in a minute."
+
+PASSAGES_PER_DAY = 30
+"Vehicles a camera and day: enough labels for a rule on the day's accuracy, few enough to draw in time."
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCamera:
+    """One camera of the demo."""
+
+    id: str
+    "Its id."
+    view: str
+    "The simulator's view."
+    seed: int
+    "Its traffic and its noise."
+    conditions: tuple[str, ...]
+    "What befalls it, as the simulator reads it."
+
+
+CAMERAS = (
+    SimulatedCamera("toll-gate", "gate", 11, ("fog@2026-03-04T00:00=1",)),
+    SimulatedCamera("junction", "junction", 12, ("fog@2026-03-03T06:00=0.9",)),
+    SimulatedCamera("overpass", "overpass", 13, ("fog@2026-03-04T00:00=1",)),
+    SimulatedCamera("highway", "highway", 14, ("fog@2026-03-04T00:00=1",)),
+)
+"Day 1 is clear everywhere; on day 2 fog comes to the junction; on day 3 it lies over all of them."
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was written for a run."""
+
+    settings: Path
+    "roadwatch.toml."
+    cameras: Path
+    "cameras.toml."
+
+
+def write_simulation(
+    folder: Path,
+    servers: str,
+    inbox_port: int,
+    *,
+    cameras: Sequence[SimulatedCamera] = CAMERAS,
+    passages_per_day: int = PASSAGES_PER_DAY,
+) -> Files:
+    """The demo's settings and cameras."""
+    speed = 86_400 / SECONDS_A_DAY
+    blocks = [_simulated(camera, speed, passages_per_day) for camera in cameras]
+    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=blocks, label_patience="PT12H")
+
+
+def write_video(
+    folder: Path, video: str, zones: Sequence[str], speed: float | None, servers: str, inbox_port: int
+) -> Files:
+    """One camera on a clip; without a speed as fast as it goes."""
+    lines = ["[[cameras]]", 'id = "clip"', f"source = {json.dumps(video)}", f'start = "{START.isoformat()}"']
+    lines += [f"speed = {speed or 0}"]
+    lines += [_zone_table(zone_from_text(zone)) for zone in zones] or ["gate = false", "every = 5"]
+    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=["\n".join(lines)], label_patience="PT0S")
+
+
+def _zone_table(zone: Zone) -> str:
+    return f"""
+[[cameras.zones]]
+id = {json.dumps(zone.id)}
+area = {json.dumps(zone.area)}
+line = {json.dumps(zone.line)}"""
+
+
+def _simulated(camera: SimulatedCamera, speed: float, passages_per_day: int) -> str:
+    return f"""\
+[[cameras]]
+id = "{camera.id}"
+source = "sim:{camera.view}"
+start = "{START.isoformat()}"
+speed = {speed:g}
+heartbeat_s = 1800
+telemetry_s = 1800
+
+[cameras.simulator]
+seed = {camera.seed}
+days = {DAYS}
+passages_per_day = {passages_per_day}
+truth = true
+conditions = {json.dumps(list(camera.conditions))}
+"""
+
+
+def _write(folder: Path, *, servers: str, inbox_port: int, cameras: Sequence[str], label_patience: str) -> Files:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = Files(folder / "roadwatch.toml", folder / "cameras.toml")
+    files.cameras.write_text("\n".join(cameras) + "\n", encoding="utf-8")
+    files.settings.write_text(
+        f"""\
+cameras_file = {json.dumps(str(files.cameras.resolve()))}
+
+[kafka]
+bootstrap_servers = "{servers}"
+
+[monitor]
+timezone = "UTC"
+label_patience = "{label_patience}"
+min_labels = 50
+data_folder = {json.dumps(str((folder / "monitor").resolve()))}
+
+[mail]
+host = "127.0.0.1"
+port = {inbox_port}
+sender = "roadwatch@localhost"
+subscriptions = [{{ to = "ml-team@localhost", min_severity = "warning" }}]
+""",
+        encoding="utf-8",
+    )
+    return files

@@ -1,0 +1,142 @@
+"""A run drawn for a terminal, and told in lines where there is none."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from roadwatch.demo.state import RunState
+from schemas.records import Alert, DayReport, Scores
+
+SEVERITY_STYLE = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
+NEWEST = 6
+
+
+def live_view(state: RunState, now: float) -> RenderableType:
+    """The run as it stands."""
+    return Group(_header(state, now), _cameras(state, now), day_table(state.reports.values()), _alerts(state))
+
+
+def day_table(reports: Iterable[DayReport]) -> Table:
+    """A line for each day, and one for each of its cameras."""
+    table = Table(title="Days", box=box.SIMPLE_HEAD, expand=True, title_justify="left")
+    for name in (
+        "day",
+        "camera",
+        "vehicles",
+        "cars",
+        "trucks",
+        "labelled",
+        "accuracy",
+        "precision",
+        "recall",
+        "F1",
+        "drift",
+    ):
+        table.add_column(name, justify="left" if name in {"day", "camera", "drift"} else "right")
+    for report in sorted(reports, key=lambda report: report.day):
+        table.add_row(report.day, "all", *_figures(report.scores), "", style="bold")
+        for camera in report.cameras:
+            drifts = ", ".join(
+                sorted({f"{drift.signal} {_arrow(drift.before, drift.after)}" for drift in camera.drifts})
+            )
+            table.add_row("", camera.camera_id, *_figures(camera.scores), Text(drifts, "yellow"))
+    return table
+
+
+def alert_line(alert: Alert) -> Text:
+    """An alert in one line."""
+    line = Text(f"{alert.severity:<8} ", SEVERITY_STYLE[alert.severity])
+    return line.append(f"{alert.since:%m-%d %H:%M}  ", "dim").append(alert.title, "default")
+
+
+def _header(state: RunState, now: float) -> RenderableType:
+    elapsed = now - state.started
+    event_time = f"{state.event_time:%a %d %b %H:%M}" if state.event_time else "starting"
+    rate = sum(camera.rate(now) for camera in state.cameras.values())
+    text = Text.assemble(
+        ("roadwatch  ", "bold"),
+        (f"{event_time}", "bold cyan"),
+        f"   {elapsed:5.1f} s   {state.frames} frames   {rate:.0f} frames/s   {len(state.passages)} vehicles   {len(state.mails)} mails",
+    )
+    return Panel(text, box=box.ROUNDED)
+
+
+def _cameras(state: RunState, now: float) -> Table:
+    table = Table(title="Cameras", box=box.SIMPLE_HEAD, expand=True, title_justify="left")
+    for name in ("camera", "frames/s", "frames", "cars", "trucks", "sees now", "confidence"):
+        table.add_column(name, justify="left" if name in {"camera", "sees now"} else "right")
+    for camera_id, camera in sorted(state.cameras.items()):
+        confidence = camera.confidence
+        table.add_row(
+            camera_id,
+            f"{camera.rate(now):.0f}",
+            str(camera.frames),
+            str(camera.passages.get("car", 0)),
+            str(camera.passages.get("truck", 0)),
+            camera.seen,
+            Text("" if confidence is None else f"{confidence:.0%}", _confidence_style(confidence)),
+        )
+    return table
+
+
+def _alerts(state: RunState) -> RenderableType:
+    lines = [alert_line(alert) for alert in list(state.alerts.values())[-NEWEST:]]
+    lines += [Text(f"mail     {subject}", "green") for _, subject in state.mails[-NEWEST:]]
+    return Panel(Group(*lines) if lines else Text("none yet", "dim"), title="Alerts and mails", box=box.ROUNDED)
+
+
+def _figures(scores: Scores) -> tuple[str, ...]:
+    accuracy = Text(_percent(scores.accuracy), "bold red" if (scores.accuracy or 1) < 0.6 else "")
+    counts = scores.passages_by_label
+    return (  # type: ignore[return-value]  # rich takes Text where it takes str
+        str(scores.passages),
+        str(counts.get("car", 0)),
+        str(counts.get("truck", 0)),
+        str(scores.labelled),
+        accuracy,
+        _percent(scores.precision),
+        _percent(scores.recall),
+        _percent(scores.f1),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _arrow(before: float, after: float) -> str:
+    return f"{before:.3g}→{after:.3g}"
+
+
+def _confidence_style(confidence: float | None) -> str:
+    if confidence is None:
+        return "dim"
+    return "green" if confidence >= 0.9 else "yellow" if confidence >= 0.7 else "red"
+
+
+class Teller:
+    """Says what is new, a line each, where there is no terminal to draw on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = {"closed": 0, "mails": 0}
+        self._days: set[tuple[str, int]] = set()
+        self._alerts: set[str] = set()
+
+    def tell(self, state: RunState) -> None:
+        """Print what came since the last call."""
+        for key in state.alerts.keys() - self._alerts:
+            self._console.print(Text("alert: ").append_text(alert_line(state.alerts[key])))
+        self._alerts |= state.alerts.keys()
+        for report in state.reports.values():
+            if (report.day, report.revision) not in self._days:
+                self._days.add((report.day, report.revision))
+                accuracy = _percent(report.scores.accuracy)
+                self._console.print(f"day {report.day} closed: {report.scores.passages} vehicles, accuracy {accuracy}")
+        for _, subject in state.mails[self._told["mails"] :]:
+            self._console.print(f"mail: {subject}", markup=False)
+        self._told["mails"] = len(state.mails)

@@ -1,0 +1,75 @@
+"""Every command helps; a person's mistake ends in a message, never in a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from roadwatch.cli import app
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = getattr(command, "commands", {})
+    return [path, *(found for name, sub in inner.items() for found in _commands(sub, (*path, name)))]
+
+
+EVERY_COMMAND = _commands(typer.main.get_command(app))
+
+
+def _run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "roadwatch", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)
+def test_every_command_says_what_it_does(path: tuple[str, ...]) -> None:
+    command = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]  # type: ignore[attr-defined]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path} {parameter.name} is not explained"
+
+
+MISTAKES = [
+    (("--settings", "none.toml", "config", "check"), 2, "no such file"),
+    (("camera", "--source", "missing.mp4", "--zone", "a: 0,0 9,0 9,9"), 2, "missing.mp4"),
+    (("camera", "--source", "x.mp4", "--zone", "nonsense"), 2, "nonsense"),
+    (("topics", "check"), 1, "127.0.0.1:1"),
+    (("process",), 1, "kafka.bootstrap_servers"),
+    (("monitor",), 1, "kafka.bootstrap_servers"),
+    (("mail",), 1, "kafka.bootstrap_servers"),
+    (("label", "import", "none.csv"), 2, "none.csv"),
+    (("health",), 2, "service.heartbeat_file"),
+    (("models", "evaluate", "none"), 2, "none"),
+    (("models", "show", "--bundle", "none"), 1, "none"),
+    (("demo", "--video", "none.mp4"), 2, "none.mp4"),
+    (("passes", "none.mp4", "--zone", "a: 0,0 9,0 9,9"), 2, "none.mp4"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_a_mistake_is_told_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = _run(tmp_path, *arguments, ROADWATCH_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr + done.stdout
+    assert done.returncode == code
+
+
+def test_all_faults_of_settings_and_their_places_are_told(tmp_path: Path) -> None:
+    (tmp_path / "roadwatch.toml").write_text('[monitor]\ntimezone = "Mars"\n[mail]\nport = 0\n', encoding="utf-8")
+    done = _run(tmp_path, "config", "check")
+    assert done.returncode == 2
+    assert "monitor.timezone" in done.stderr
+    assert "mail.port" in done.stderr

@@ -1,0 +1,95 @@
+"""Services are kept running, given up when hopeless, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from roadwatch.supervisor import Service, Supervisor
+from schemas.errors import LocalStackError
+from tests.support.waiting import eventually
+
+INBOX = Service("inbox", ("inbox", "--port", "0"))
+
+
+def _supervisor(folder: Path, *services: Service, clock=time.monotonic) -> Supervisor:  # type: ignore[no-untyped-def]
+    settings = folder / "roadwatch.toml"
+    settings.touch()
+    return Supervisor(services, settings_file=settings, log_folder=folder / "logs", environment=os.environ, clock=clock)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _listening(folder: Path) -> bool:
+    log = folder / "logs" / "inbox.log"
+    return log.exists() and "takes mails" in log.read_text()
+
+
+def test_services_are_gone_when_the_context_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _supervisor(tmp_path, INBOX) as supervisor:
+        pids = supervisor.pids().values()
+        assert eventually(lambda: _listening(tmp_path))
+    assert not any(_alive(pid) for pid in pids)
+
+
+def test_a_killed_service_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _supervisor(tmp_path, INBOX) as supervisor:
+        first = supervisor.pids()["inbox"]
+        os.kill(first, signal.SIGKILL)
+
+        def again() -> bool:
+            supervisor.check()
+            return supervisor.pids().get("inbox", first) != first
+
+        assert eventually(again)
+
+
+def test_a_service_that_fails_again_and_again_is_given_up_with_its_log(tmp_path: Path) -> None:
+    """Settings that no service can read: the reason stands in the error."""
+    ticks = iter(range(0, 10_000, 1))
+    broken = Service("monitor", ("no-such-command",))
+    supervisor = _supervisor(tmp_path, broken, clock=lambda: next(ticks) / 100)
+    with supervisor, pytest.raises(LocalStackError, match="no-such-command"):
+        eventually(lambda: supervisor.check() is not None, 60)
+
+
+def test_an_ordinary_end_is_no_failure(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, Service("help", ("--help",), ends=True)) as supervisor:
+
+        def ended() -> bool:
+            supervisor.check()
+            return supervisor.finished == {"help"}
+
+        assert eventually(ended)
+
+
+def test_services_stop_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    """A kill -9 of the supervisor leaves nothing behind."""
+    script = f"""
+import os, time, pathlib
+from roadwatch.supervisor import Service, Supervisor
+folder = pathlib.Path({str(tmp_path)!r})
+os.chdir(folder)
+service = Service("inbox", ("inbox", "--port", "0"))
+with Supervisor([service], settings_file=None, log_folder=folder / "logs", environment=os.environ) as supervisor:
+    print(supervisor.pids()["inbox"], flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        assert eventually(lambda: _listening(tmp_path))
+        parent.kill()
+    assert eventually(lambda: not _alive(pid))

@@ -1,0 +1,66 @@
+"""Settings come from a file and the environment; all faults are told at once, and secrets never."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.clients import client_properties
+from runtime.settings import load_settings, read_secret
+from schemas.errors import ConfigurationError
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "roadwatch.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = _file(tmp_path, '[kafka]\nbootstrap_servers = "file:9092"\ntopic_prefix = "kept"')
+    kafka = load_settings(file, {"ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": "environment:9092"}).kafka
+    assert (kafka.bootstrap_servers, kafka.topic_prefix) == ("environment:9092", "kept")
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    file = _file(tmp_path, '[monitor]\ntimezone = "Mars/Crater"\nmin_labels = 0\n[kafka]\nservers = "x"')
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(file, {"ROADWATCH_MAIL__PORT": "many"})
+    told = str(refusal.value)
+    assert all(
+        name in told for name in ("monitor.timezone", "Mars/Crater", "monitor.min_labels", "kafka.servers", "mail.port")
+    )
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"roadwatch\.toml.*\n.*not TOML"):
+        load_settings(_file(tmp_path, "kafka = ["), {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file"):
+        load_settings(tmp_path / "none.toml", {})
+
+
+def test_a_password_is_not_sent_in_the_clear(tmp_path: Path) -> None:
+    file = _file(tmp_path, '[mail]\nusername = "team"\npassword = "hunter2"')
+    with pytest.raises(ConfigurationError, match="starttls") as refusal:
+        load_settings(file, {})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_password_is_hidden_when_settings_are_shown(tmp_path: Path) -> None:
+    settings = load_settings(_file(tmp_path, '[mail]\npassword = "hunter2"'), {})
+    assert "hunter2" not in settings.model_dump_json()
+
+
+def test_librdkafka_properties_pass_through_and_secrets_come_from_files(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n", encoding="utf-8")
+    file = _file(tmp_path, f'[kafka.properties]\n"sasl.password" = "file:{secret}"\n"security.protocol" = "SASL_SSL"')
+    properties = client_properties(load_settings(file, {}).kafka)
+    assert (properties["sasl.password"], properties["security.protocol"]) == ("hunter2", "SASL_SSL")
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the secret cannot be read"):
+        read_secret(tmp_path / "none")
