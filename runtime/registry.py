@@ -13,7 +13,8 @@ from httpx2 import TransportError  # what Confluent's client is built on, and le
 
 from runtime.settings import KafkaSettings, RegistrySettings, read_secret
 from schemas.codec import Codec, Schema, schema_text
-from schemas.errors import RegistryError, UnknownSchemaError
+from schemas.errors import RegistryError, RegistryUnavailableError, UnknownSchemaError
+from schemas.records import Record
 from schemas.topics import TABLE, Topic
 
 COMPATIBILITY = "BACKWARD"
@@ -23,14 +24,22 @@ def open_codec(settings: KafkaSettings) -> Codec:
     """The codec of this cluster: with a registry configured, our schemas are registered there first.
 
     Raises:
-        RegistryError: the registry does not answer, or refuses a schema as incompatible.
+        RegistryUnavailableError: the registry does not answer.
+        RegistryError: it refuses a schema as incompatible.
 
     """
     if settings.schema_registry is None:
         return Codec()
-    with registry_client(settings.schema_registry) as client:
-        ids = {topic.record: _register(client, settings, topic) for topic in TABLE}
-    return Codec(ids, _Resolver(settings.schema_registry))
+    try:
+        return _registered(settings, settings.schema_registry)
+    except TransportError as error:
+        raise _unreachable(settings.schema_registry, error) from error
+
+
+def _registered(settings: KafkaSettings, registry: RegistrySettings) -> Codec:
+    with registry_client(registry) as client:
+        ids = {topic.record: _register(client, subject_of(settings, topic), topic.record) for topic in TABLE}
+    return Codec(ids, _Resolver(registry))
 
 
 def registry_client(settings: RegistrySettings) -> closing[SchemaRegistryClient]:
@@ -48,23 +57,21 @@ def subject_of(settings: KafkaSettings, topic: Topic) -> str:
     return str(topic_subject_name_strategy(context, None))
 
 
-def _register(client: SchemaRegistryClient, settings: KafkaSettings, topic: Topic) -> int:
-    subject = subject_of(settings, topic)
+def _register(client: SchemaRegistryClient, subject: str, record_type: type[Record]) -> int:
     try:
         client.set_compatibility(subject, COMPATIBILITY)
-        return client.register_schema(subject, RegistrySchema(schema_text(topic.record), "AVRO"))
+        return client.register_schema(subject, RegistrySchema(schema_text(record_type), "AVRO"))
     except SchemaRegistryError as error:
         raise RegistryError(
-            f"{subject}: the Schema Registry refused the schema of {topic.record.__name__} ({error.error_message});"
+            f"{subject}: the Schema Registry refused the schema of {record_type.__name__} ({error.error_message});"
             f" it must stay {COMPATIBILITY} compatible with the versions there"
         ) from error
-    except TransportError as error:
-        raise _unreachable(settings, error) from error
 
 
-def _unreachable(settings: KafkaSettings, error: TransportError) -> RegistryError:
-    url = settings.schema_registry.url if settings.schema_registry else ""
-    return RegistryError(f"no Schema Registry answers at {url} ({error}); check kafka.schema_registry.url")
+def _unreachable(settings: RegistrySettings, error: TransportError) -> RegistryUnavailableError:
+    return RegistryUnavailableError(
+        f"no Schema Registry answers at {settings.url} ({error}); check kafka.schema_registry.url"
+    )
 
 
 class _Resolver:
@@ -83,6 +90,8 @@ class _Resolver:
         try:
             with registry_client(self._settings) as client:
                 text = client.get_schema(schema_id).schema_str
-        except (SchemaRegistryError, TransportError) as error:
+        except TransportError as error:
+            raise _unreachable(self._settings, error) from error
+        except SchemaRegistryError as error:
             raise UnknownSchemaError(f"schema id {schema_id}: the registry does not give it ({error})") from error
         return cast("Schema", parse_schema(json.loads(text or "null")))

@@ -10,6 +10,7 @@ All faults of a configuration are reported at once, as a ConfigurationError.
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -110,10 +111,21 @@ class MonitorSettings(Section):
     "Where Faust keeps its table files; None for the user's cache folder."
 
 
+def _address(text: str) -> str:
+    _, address = parseaddr(text)
+    name, at, domain = address.partition("@")
+    if not (name and at and domain) or not text.isprintable():
+        raise ValueError(f"{text!r} is no mail address, such as 'team@example.org'")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class Subscription(Section):
     """Who gets which alerts."""
 
-    to: str
+    to: Address
     "The address."
     min_severity: Severity = "warning"
     "The least severe alert that is mailed."
@@ -138,7 +150,9 @@ class MailSettings(Section):
     "For the login; better kept in a file."
     password_file: Path | None = None
     "Holds the password."
-    sender: str = "roadwatch@localhost"
+    ca_file: Path | None = None
+    "Certificates to trust, PEM, for a server whose own is not publicly signed; None for the system's."
+    sender: Address = "roadwatch@localhost"
     "The From address."
     timeout_s: float = Field(default=20, gt=0)
     "For each step of a delivery."

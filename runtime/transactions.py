@@ -8,7 +8,6 @@ Results and the positions behind them are committed together (KIP-98, KIP-447). 
 read, so that a rebalance, which happens only then, never meets an unfinished transaction.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event
@@ -17,15 +16,14 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from runtime.clients import Outgoing, Received, client_properties, produce, received, take
+from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings
-from schemas.errors import BrokerError
 
 log = structlog.get_logger(__name__)
 
 Work = Callable[[list[Received]], Iterable[Outgoing]]
 TRANSACTION_TIMEOUT_MS = 10_000
 "After a kill, readers of committed records wait at most this long for what the dead left open."
-LONGEST_BACKOFF_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,10 @@ class ExactlyOnceLoop:
     def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set; `alive` is called at every turn.
 
-        A broken connection is taken up again with backoff. Errors of `work` itself are not caught.
+        A broken connection, to Kafka or to the registry, is taken up again with backoff. Other errors of `work` are
+        not caught.
         """
-        backoff_s = 0.5
-        while not stop.is_set():
-            started = time.monotonic()
-            try:
-                self._run_session(stop, alive)
-            except (KafkaException, BrokerError) as error:
-                backoff_s = 0.5 if time.monotonic() - started > 60 else min(backoff_s * 2, LONGEST_BACKOFF_S)
-                log.warning("kafka session lost, starting a new one", error=str(error), wait_s=backoff_s)
-                stop.wait(backoff_s)
+        run_sessions(lambda: self._run_session(stop, alive), stop)
 
     def _run_session(self, stop: Event, alive: Callable[[], None]) -> None:
         consumer, producer = self._consumer(), self._producer()

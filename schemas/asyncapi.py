@@ -37,7 +37,7 @@ def _channel(topic: Topic, names: Names) -> dict[str, Any]:
 def _configuration(topic: Topic) -> dict[str, Any]:
     config = topic_config(topic)
     return {
-        "cleanup.policy": [config["cleanup.policy"]],
+        "cleanup.policy": config["cleanup.policy"].split(","),
         "retention.ms": int(config["retention.ms"]),
         "max.message.bytes": int(config["max.message.bytes"]),
     }

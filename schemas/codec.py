@@ -80,7 +80,7 @@ class Codec:
     writer_ids: Mapping[type[Record], int] = field(default_factory=dict)
     "Ids under which the registry knows our schemas; records of types not listed are written as single objects."
     resolve: Callable[[int], Schema] = no_registry
-    "The schema behind a registry's id; raises UnknownSchemaError."
+    "The schema behind a registry's id; raises UnknownSchemaError, and RegistryUnavailableError when it cannot be asked."
 
     def encode(self, record: Record) -> bytes:
         """A record's bytes, framed."""
@@ -96,6 +96,7 @@ class Codec:
         Raises:
             DecodingError: the bytes are no record of this type.
             UnknownSchemaError: the writer's schema is not known here, as when a newer version wrote it.
+            RegistryUnavailableError: the registry cannot be asked; the record may be sound.
 
         """
         body, writer = self._unframe(data, record_type)

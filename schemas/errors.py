@@ -89,7 +89,13 @@ class TopicError(BrokerError):
 
 
 class RegistryError(RoadwatchError):
-    """The Schema Registry refused a schema, or does not answer."""
+    """The Schema Registry refused a schema."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The Schema Registry does not answer: what it would have told is not known, and nothing is wrong with the record."""
+
+    retriable = True
 
 
 class MailError(RoadwatchError):

@@ -37,9 +37,9 @@ class Topic:
     by_camera: bool = True
     "Whether it has as many partitions as there are for cameras; one otherwise."
     retention: timedelta | None = timedelta(days=7)
-    "How long records stay; None when compaction decides."
+    "How long records stay; None: for good."
     compacted: bool = False
-    "Whether only the newest record of a key stays for good."
+    "Whether only the newest record of a key stays."
     max_message_kib: int = 1024
     "Largest record, KiB."
     dead_letters: bool = False
@@ -101,7 +101,7 @@ DELIVERIES = Topic(
     "delivery_id",
     "the mailer to itself: what was mailed",
     by_camera=False,
-    retention=None,
+    retention=timedelta(days=180),
     compacted=True,
 )
 MODELS = Topic(
@@ -169,8 +169,9 @@ def wanted_topics(names: Names, camera_partitions: int) -> Iterator[WantedTopic]
 def topic_config(topic: Topic) -> dict[str, str]:
     """Kafka's configuration of a topic."""
     retention_ms = -1 if topic.retention is None else int(topic.retention.total_seconds() * 1000)
+    policies = {(True, True): "compact", (True, False): "compact,delete"}
     return {
-        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "cleanup.policy": policies.get((topic.compacted, topic.retention is None), "delete"),
         "retention.ms": str(retention_ms),
         "max.message.bytes": str(topic.max_message_bytes),
     }

@@ -8,6 +8,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from producers.backoff import Backoff
 from producers.cameras import CameraConfig, read_camera
 from producers.filming import CameraLoop, Equipment
 from producers.framing import Framer
@@ -39,28 +40,31 @@ def pictures(number: int, step_s: float = 1.0) -> list[Item]:
 
 @dataclass
 class Bench:
-    """A loop on shipped doubles."""
+    """A loop on shipped doubles: each opening takes the next source."""
 
-    source: ListSource
+    sources: list[ListSource]
     camera: CameraConfig
     sink: ListSink = field(default_factory=ListSink)
+    waits: list[float] = field(default_factory=list)
     stop_after: int | None = None
     "Stop once so many pictures were asked for; None: never."
 
     def run(self) -> list[Frame]:
         """Film to the end; the frames."""
         framer = Framer(self.camera.id, "e", self.camera.jpeg_quality)
+        openings = iter(self.sources)
         asked = count()
         zoned = Vehicles(framer, self.camera.zones)
         equipment = Equipment(
-            open=lambda: self.source,
+            open=lambda: next(openings),
             sink=self.sink,
             framer=framer,
             selection=zoned if self.camera.gate else EveryNth(framer, self.camera.every),
             stopped=lambda: self.stop_after is not None and next(asked) >= self.stop_after,
+            wait=self.waits.append,
             now=lambda: START,
         )
-        CameraLoop(self.camera, equipment).run()
+        CameraLoop(self.camera, equipment, Backoff(chance=lambda: 0.0)).run()
         return self.sink.records(Frame)
 
     def telemetry(self) -> list[Telemetry]:
@@ -68,9 +72,9 @@ class Bench:
         return self.sink.records(Telemetry)
 
 
-def bench(values: dict[str, object], items: Iterable[Item], stop_after: int | None = None) -> Bench:
+def bench(values: dict[str, object], *openings: Iterable[Item], stop_after: int | None = None) -> Bench:
     """A bench for a camera described so."""
-    return Bench(ListSource(items), read_camera(values), stop_after=stop_after)
+    return Bench([ListSource(items) for items in openings], read_camera(values), stop_after=stop_after)
 
 
 def kinds(frames: Iterable[Frame]) -> list[str]:
@@ -118,20 +122,30 @@ def test_two_runs_of_a_recording_give_the_same_frames() -> None:
     assert bench(CLIP, pictures(5)).run() == bench(CLIP, pictures(5)).run()
 
 
-def test_a_live_camera_that_vanishes_is_asked_again() -> None:
-    """It says that it stalls, and goes on counting when it is back."""
+def test_a_live_camera_that_vanishes_is_opened_again() -> None:
+    """It says that it stalls, waits twice as long each time, and goes on counting when it is back."""
     gone = SourceError("gone")
-    made = bench(LIVE, [picture(0, 0), gone, gone, picture(9, 1)])
+    made = bench(LIVE, [picture(0, 0), gone], [gone], [picture(9, 0)])
     assert [frame.sequence for frame in made.run()] == [0, 1, 2, 3]
+    assert made.waits == [1.0, 2.0]
     assert [t.state for t in made.telemetry()] == ["running", "stalled", "stalled", "running", "ended"]
     assert made.telemetry()[-1].reconnects == 2
+    assert all(source.closed for source in made.sources)
+
+
+def test_a_source_that_gives_pictures_again_is_forgiven() -> None:
+    """The wait begins at a second anew after each picture."""
+    gone = SourceError("gone")
+    made = bench(LIVE, [picture(0, 0), gone], [picture(1, 0), gone], [picture(2, 0)])
+    made.run()
+    assert made.waits == [1.0, 1.0]
 
 
 def test_a_recording_that_breaks_off_is_not_tried_again() -> None:
     made = bench(CLIP, [picture(0, 0), SourceError("torn")])
     with pytest.raises(SourceError, match="torn"):
         made.run()
-    assert made.source.closed
+    assert made.sources[0].closed
 
 
 @pytest.mark.parametrize(("camera", "reason"), [(LIVE, "overrun"), (CLIP, "unreadable")])
@@ -156,7 +170,7 @@ def test_being_told_to_stop_is_no_end() -> None:
     made = bench(CLIP, pictures(1000), stop_after=5)
     assert "end" not in kinds(made.run())
     assert [t.state for t in made.telemetry()] == ["running"]
-    assert made.source.closed
+    assert made.sources[0].closed
 
 
 def test_a_source_without_a_picture_ends_quietly() -> None:
@@ -199,3 +213,9 @@ def test_a_live_camera_goes_on_when_the_broker_stays_away() -> None:
     frames = made.run()
     assert kinds(frames) == ["sample"] * 4 + ["end"]
     assert made.telemetry()[-1].dropped == {"undelivered": 2}
+
+
+def test_waits_double_to_half_a_minute_and_chance_shortens_them() -> None:
+    steady, lucky = Backoff(chance=lambda: 0.0), Backoff(chance=lambda: 0.999)
+    assert [steady.next_s() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    assert [round(lucky.next_s(), 1) for _ in range(3)] == [0.5, 1.0, 2.0]

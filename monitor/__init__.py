@@ -1,0 +1,1 @@
+"""Predictions, labels and telemetry to reports, alerts and mails."""

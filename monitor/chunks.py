@@ -1,0 +1,204 @@
+"""Runs of 64 frames of one camera and epoch, with their labels: what a day's figures are made of.
+
+    gate:2026:127 ─► chunk 1 of gate, 2026      rows 64..127, labels for them and for passages that begin among them
+
+Ids say in which chunk a frame or passage lies, so that a label finds its frame, and a frame a label that came first.
+Frames are kept by number: taking one in twice changes nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+SIZE = 64
+"Frames a chunk: a light stream rewrites its chunk with each frame, a heavy one seldom shares it between records."
+
+
+class Row(NamedTuple):
+    """A frame as the monitor remembers it."""
+
+    kind: str
+    "The frame's kind."
+    captured_us: int
+    "When the picture was taken."
+    passage: int | None
+    "The first frame's sequence of its passage; None for whole pictures."
+    crossed_us: int | None
+    "When the vehicle crossed; None before that."
+    zone_id: str | None
+    "The zone; None for whole pictures."
+    label: str | None
+    "The predicted class; None for what is not classified."
+    probabilities: dict[str, float]
+    "Of each class; empty for what is not classified."
+    brightness: float
+    "Mean luma."
+    bucket: int
+    "Of its latency."
+    model_version: str
+    "The bundle that served."
+
+    @property
+    def confidence(self) -> float:
+        """The label's probability; 0 for what is not classified."""
+        return self.probabilities.get(self.label, 0.0) if self.label else 0.0
+
+
+class Given(NamedTuple):
+    """A label that waits for its frame or passage, or has found it."""
+
+    label: str
+    "The true class."
+    labelled_us: int
+    "When it was given: of two for one thing, the later one holds."
+    label_id: str
+    "Decides between two given at the same time."
+
+
+class Verdict(NamedTuple):
+    """A passage that is over."""
+
+    label: str | None
+    "The class with most votes; None when no frame was classified."
+    crossed_us: int | None
+    "When it crossed the line; None when it never did."
+    first_us: int
+    "Its first frame that was seen."
+    last: int
+    "The sequence of its last frame."
+    ended_by: int
+    "The last observations' offset when it ended: a verdict of the record at hand was left by a run that was killed."
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One run of frames."""
+
+    rows: dict[int, Row] = field(default_factory=dict)
+    "By sequence."
+    frame_labels: dict[int, Given] = field(default_factory=dict)
+    "By the frame's sequence."
+    passage_labels: dict[int, Given] = field(default_factory=dict)
+    "By the sequence of the passage's first frame."
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    "Of passages that are over, by the sequence of their first frame."
+
+    def last_us(self) -> int:
+        """The newest picture's time; of a chunk that holds only labels, the newest label's."""
+        times = [row.captured_us for row in self.rows.values()] or [given.labelled_us for given in self.labels()]
+        return max(times, default=-1)
+
+    def labels(self) -> Iterator[Given]:
+        """All labels."""
+        yield from self.frame_labels.values()
+        yield from self.passage_labels.values()
+
+    def encoded(self) -> bytes:
+        """As compact JSON: strings that repeat stand once, in a table."""
+        words = _Words()
+        plain = {
+            "rows": [_plain_row(sequence, row, words) for sequence, row in sorted(self.rows.items())],
+            "frames": {key: list(given) for key, given in self.frame_labels.items()},
+            "passages": {key: list(given) for key, given in self.passage_labels.items()},
+            "verdicts": {key: list(verdict) for key, verdict in self.verdicts.items()},
+            "words": words.list,
+        }
+        return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def decoded(data: bytes) -> Chunk:
+    """A chunk from its bytes."""
+    plain = json.loads(data)
+    words = plain["words"]
+    return Chunk(
+        rows={cells[0]: _row(cells, words) for cells in plain["rows"]},
+        frame_labels={int(key): Given(*given) for key, given in plain["frames"].items()},
+        passage_labels={int(key): Given(*given) for key, given in plain["passages"].items()},
+        verdicts={int(key): Verdict(*verdict) for key, verdict in plain["verdicts"].items()},
+    )
+
+
+class _Words:
+    """Numbers for strings, in the order of their first use; -1 for None."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, word: str | None) -> int:
+        return -1 if word is None else self._numbers.setdefault(word, len(self._numbers))
+
+    @property
+    def list(self) -> list[str]:
+        return [*self._numbers]
+
+
+def _plain_row(sequence: int, row: Row, words: _Words) -> list[Any]:
+    probabilities = [part for name, p in row.probabilities.items() for part in (words.number(name), p)]
+    return [
+        sequence,
+        words.number(row.kind),
+        row.captured_us,
+        row.passage,
+        row.crossed_us,
+        words.number(row.zone_id),
+        words.number(row.label),
+        probabilities,
+        row.brightness,
+        row.bucket,
+        words.number(row.model_version),
+    ]
+
+
+def _row(cells: list[Any], words: list[str]) -> Row:
+    _, kind, captured_us, passage, crossed_us, zone, label, probabilities, brightness, bucket, model = cells
+    return Row(
+        kind=words[kind],
+        captured_us=captured_us,
+        passage=passage,
+        crossed_us=crossed_us,
+        zone_id=None if zone < 0 else words[zone],
+        label=None if label < 0 else words[label],
+        probabilities={words[i]: p for i, p in zip(probabilities[::2], probabilities[1::2], strict=True)},
+        brightness=brightness,
+        bucket=bucket,
+        model_version=words[model],
+    )
+
+
+class Chunks:
+    """The chunks of one camera, read when they are needed; what changed is handed back to be written."""
+
+    def __init__(self, camera_id: str, values: Mapping[str, bytes]) -> None:
+        """`values` is the table that holds the chunks' bytes."""
+        self._camera_id = camera_id
+        self._values = values
+        self._loaded: dict[str, Chunk] = {}
+        self._changed: dict[str, None] = {}
+
+    def key(self, epoch: str, number: int) -> str:
+        """A chunk's key in the table."""
+        return f"{self._camera_id}:{epoch}:{number}"
+
+    def get(self, epoch: str, number: int) -> Chunk:
+        """A chunk to read; an empty one where there is none."""
+        key = self.key(epoch, number)
+        if key not in self._loaded:
+            data = self._values.get(key)
+            self._loaded[key] = decoded(data) if data else Chunk()
+        return self._loaded[key]
+
+    def change(self, epoch: str, number: int) -> Chunk:
+        """A chunk to change."""
+        self._changed[self.key(epoch, number)] = None
+        return self.get(epoch, number)
+
+    def rows_of(self, epoch: str, passage: int, last: int) -> Iterator[Row]:
+        """A passage's frames, in order; `last` is the sequence of its last one."""
+        for number in range(passage // SIZE, last // SIZE + 1):
+            rows = self.get(epoch, number).rows
+            yield from (row for sequence, row in sorted(rows.items()) if row.passage == passage and sequence <= last)
+
+    def writes(self) -> dict[str, bytes]:
+        """What changed, by key."""
+        return {key: self._loaded[key].encoded() for key in self._changed}

@@ -1,0 +1,220 @@
+"""From alerts to delivered mails: who still waits for which, and what happens when a server does not take one.
+
+    alert ─► Errand ── each recipient ─┬─ taken ────► recorded as delivered
+               ▲                       ├─ refused ──► a refusal, for the dead letters
+               └── later, with backoff ┴─ deferred    this recipient waits, the others do not
+
+One mail for each alert, state and recipient: what the deliveries know is not sent again. A mail is recorded after the
+server took it, so only a kill between the two sends it twice, and then under the same Message-ID.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Literal, Protocol
+
+import structlog
+
+from monitor.mail import bare_address, compose, delivery_id, message_id
+from monitor.smtp import Transport
+from monitor.subscriptions import Subscriber, recipients_of
+from schemas.errors import MailDeferredError, MailError
+from schemas.records import Alert, Delivery
+
+log = structlog.get_logger(__name__)
+
+Outcome = Literal["delivered", "deferred", "refused", "known"]
+"""Taken by the server; to be tried again; refused for good; not sent, because it was delivered before."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+
+
+class Deliveries(Protocol):
+    """The record of what was delivered."""
+
+    def delivered(self, ids: Collection[str]) -> set[str]:
+        """Those of the deliveries that are on record."""
+
+    def record(self, delivery: Delivery) -> None:
+        """Put a delivery on record; when this returns, it outlives a crash."""
+
+
+class MemoryDeliveries:
+    """A record that lasts as long as the process. For tests and dry runs."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Delivery] = {}
+        "By delivery id."
+
+    def delivered(self, ids: Collection[str]) -> set[str]:
+        """Those of the deliveries that are on record."""
+        return set(ids) & self.records.keys()
+
+    def record(self, delivery: Delivery) -> None:
+        """Put a delivery on record."""
+        self.records[delivery.delivery_id] = delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A mail that will not be delivered."""
+
+    recipient: str
+    "To whom."
+    error: MailError
+    "What the server said."
+
+
+@dataclass(slots=True)
+class Errand:
+    """An alert on its way to its recipients."""
+
+    alert: Alert
+    "What they are told."
+    waiting: list[str]
+    "Addresses that are not served yet."
+    refusals: list[Refusal] = field(default_factory=list)
+    "Recipients given up; whoever takes them to the dead letters empties the list."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What mails are written with."""
+
+    sender: str
+    "The From address."
+    subscribers: tuple[Subscriber, ...]
+    "Who gets which alerts."
+    timezone: str
+    "IANA name, for alerts that carry no report."
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the mailer takes from outside."""
+
+    clock: Callable[[], datetime]
+    "The wall clock, UTC."
+    monotonic: Callable[[], float]
+    "A clock that is never set, seconds."
+    random: Callable[[], float]
+    "A number from 0 to 1, for the jitter."
+    count: Callable[[Outcome], None] = lambda _: None
+    "Counts what became of each try."
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A recipient whose mails have to wait."""
+
+    tries: int
+    "Failed in a row."
+    until: float
+    "When the next one is due, by the monotonic clock."
+    reason: str
+    "What was said in the log about it."
+
+
+class Mailer:
+    """Serves errands; holds which recipients have to wait."""
+
+    def __init__(self, desk: Desk, transport: Transport, deliveries: Deliveries, around: Surroundings) -> None:
+        self._desk = desk
+        self._transport = transport
+        self._deliveries = deliveries
+        self._around = around
+        self._stalls: dict[str, Stall] = {}
+        self._unrecorded: list[Delivery] = []
+
+    def errands(self, alerts: Sequence[Alert]) -> list[Errand]:
+        """An errand for each alert, with the recipients to whom it was not delivered yet."""
+        self._record_late()
+        wanted = [recipients_of(alert, self._desk.subscribers) for alert in alerts]
+        ids = {delivery_id(alert, name) for alert, names in zip(alerts, wanted, strict=True) for name in names}
+        known = self._deliveries.delivered(ids) if ids else set()
+        return [self._errand(alert, names, known) for alert, names in zip(alerts, wanted, strict=True)]
+
+    def serve(self, errands: Iterable[Errand], go_on: Callable[[], bool] = lambda: True) -> None:
+        """Try every mail that is due, once, until `go_on` says no. A recipient's mails keep their order."""
+        self._record_late()
+        done: set[str] = set()
+        for errand in errands:
+            for recipient in list(errand.waiting):
+                if not go_on():
+                    return
+                if self._due(recipient):
+                    self._serve(errand, recipient, done)
+
+    def _errand(self, alert: Alert, recipients: list[str], known: set[str]) -> Errand:
+        waiting = [name for name in recipients if delivery_id(alert, name) not in known]
+        for _ in range(len(recipients) - len(waiting)):
+            self._around.count("known")
+        return Errand(alert, waiting)
+
+    def _due(self, recipient: str) -> bool:
+        stall = self._stalls.get(recipient)
+        return stall is None or self._around.monotonic() >= stall.until
+
+    def _serve(self, errand: Errand, recipient: str, done: set[str]) -> None:
+        name = delivery_id(errand.alert, recipient)
+        if name in done:  # the same alert stands twice among the errands
+            errand.waiting.remove(recipient)
+            self._around.count("known")
+            return
+        try:
+            self._transport.send(self._mail(errand.alert, recipient), self._sender, bare_address(recipient))
+        except MailDeferredError as error:
+            self._stall(recipient, error)
+        except MailError as error:
+            self._refuse(errand, recipient, error)
+        else:
+            done.add(name)
+            self._deliver(errand, recipient)
+
+    def _mail(self, alert: Alert, recipient: str) -> EmailMessage:
+        return compose(alert, self._desk.sender, recipient, at=self._around.clock(), timezone=self._desk.timezone)
+
+    @property
+    def _sender(self) -> str:
+        return bare_address(self._desk.sender)
+
+    def _deliver(self, errand: Errand, recipient: str) -> None:
+        alert, sender = errand.alert, self._desk.sender
+        errand.waiting.remove(recipient)
+        self._around.count("delivered")
+        if self._stalls.pop(recipient, None):
+            log.info("mails are delivered again", recipient=recipient)
+        log.info("mail delivered", alert=alert.alert_id, state=alert.state, recipient=recipient)
+        identity = delivery_id(alert, recipient), alert.alert_id, recipient, message_id(alert, sender, recipient)
+        self._unrecorded.append(Delivery(*identity, self._around.clock()))
+        self._record_late()
+
+    def _record_late(self) -> None:
+        """Record what was delivered; what a broken log did not take waits here, or it would be mailed again."""
+        while self._unrecorded:
+            self._deliveries.record(self._unrecorded[0])
+            self._unrecorded.pop(0)
+
+    def _refuse(self, errand: Errand, recipient: str, error: MailError) -> None:
+        errand.waiting.remove(recipient)
+        errand.refusals.append(Refusal(recipient, error))
+        self._stalls.pop(recipient, None)
+        self._around.count("refused")
+        log.error("mail refused for good", alert=errand.alert.alert_id, recipient=recipient, error=str(error))
+
+    def _stall(self, recipient: str, error: MailDeferredError) -> None:
+        """Let the recipient wait, longer each time; the log hears of it when the reason changes."""
+        before = self._stalls.get(recipient)
+        tries = before.tries + 1 if before else 1
+        until = self._around.monotonic() + backoff_s(tries, self._around.random())
+        self._stalls[recipient] = Stall(tries, until, str(error))
+        self._around.count("deferred")
+        if before is None or before.reason != str(error):
+            log.warning("mail deferred, tried again until it is taken", recipient=recipient, error=str(error))
+
+
+def backoff_s(tries: int, random: float) -> float:
+    """How long to wait after so many failures in a row: doubling up to a minute, half of it left to chance."""
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries - 1, 30))
+    return longest * (0.5 + 0.5 * random)

@@ -1,0 +1,266 @@
+"""What a mail shows of an alert, as plain words and tables: the same for its text and its HTML part.
+
+Alert ─► Letter ─┬─► mail_text   text/plain
+                 └─► mail_html   text/html
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from schemas.records import Alert, CameraScores, Cell, DayReport, Drift, Scores
+
+Tone = Literal["critical", "warning", "info", "resolved"]
+
+CAMERAS_SHOWN = 20
+"Rows of cameras in a mail; of more, the least accurate ones are shown. Mail clients cut what is over 100 KB."
+CLASSES_SHOWN = 6
+"Rows of the confusion matrix; of more classes, the most frequent ones are shown."
+CHANGES_SHOWN = 20
+"Lines about changes in the signals."
+LONGEST_SUBJECT = 140
+"Characters; phones show about forty of them, list views about seventy."
+FEW = 200
+"Below this many labelled vehicles a tenth of a percent says nothing, and is not shown."
+
+COLUMNS = ("Camera", "Vehicles", "Labelled", "Accuracy", "Precision", "Recall", "F1", "Drifts")
+SHARES = frozenset({"accuracy", "frame_accuracy", "precision", "recall", "f1", "confidence", "mean_confidence"})
+"Metrics that are shares of one, and read better as percents."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the day's figures."""
+
+    name: str
+    "The camera, or `All cameras`."
+    values: tuple[str, ...]
+    "The cells under `COLUMNS` after the first."
+    accuracy: float | None
+    "What the accuracy cell says, as a share; None without labels."
+    concerned: bool
+    "Whether the alert is about this line."
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The day's confusion matrix."""
+
+    labels: tuple[str, ...]
+    "Its classes, in the order of rows and columns."
+    counts: tuple[tuple[int, ...], ...]
+    "For each true class, how often each class was predicted."
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A day's report, ready to be shown."""
+
+    day: str
+    "`Monday, 23 November 2026`."
+    rows: tuple[Row, ...]
+    "All cameras together, then each camera."
+    cameras_left_out: int
+    "Cameras without a row, for there are too many."
+    matrix: Matrix | None
+    "None without labels."
+    changes: tuple[str, ...]
+    "A sentence for each drift found, in order of time."
+    absent: tuple[str, ...]
+    "Cameras that sent nothing."
+    model_versions: tuple[str, ...]
+    "Bundles that served."
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An alert in words."""
+
+    tone: Tone
+    "Its severity, or that it is over."
+    title: str
+    "One line: what and where."
+    summary: str
+    "What happened, in a few sentences."
+    value: str
+    "What was measured: `41.3 %`."
+    measured: str
+    "What that is: `accuracy`."
+    allowed: str
+    "What was allowed: `at least 60 %`."
+    basis: str
+    "What it rests on: `212 labelled vehicles`; empty when on nothing countable."
+    share: tuple[float, float] | None
+    "Value and threshold when both are shares of one; None otherwise."
+    facts: tuple[tuple[str, str], ...]
+    "Name and value: where, since when, how bad."
+    actions: tuple[str, ...]
+    "What to do, first things first."
+    figures: Figures | None
+    "The day's figures; None when the alert carries no report."
+    alert_id: str
+    "Which alert."
+
+
+def letter_of(alert: Alert, timezone: str) -> Letter:
+    """An alert in words, its times in the report's time zone; in `timezone` (IANA) when it carries no report."""
+    zone = _zone(alert.report.timezone if alert.report else timezone)
+    value, threshold = _value_and_threshold(alert)
+    bound = "at least" if alert.value < alert.threshold or alert.state == "resolved" else "at most"
+    return Letter(
+        tone=tone_of(alert),
+        title=one_line(alert.title),
+        summary=alert.summary.strip(),
+        value=value,
+        measured=_words(alert.metric),
+        allowed=f"{bound} {threshold}",
+        basis=_basis(alert),
+        share=(alert.value, alert.threshold) if alert.metric in SHARES else None,
+        facts=_facts(alert, zone),
+        actions=tuple(one_line(action) for action in alert.actions),
+        figures=_figures(alert.report, alert.camera_id, zone) if alert.report else None,
+        alert_id=one_line(alert.alert_id),
+    )
+
+
+def tone_of(alert: Alert) -> Tone:
+    """How loud a mail about the alert is."""
+    return "resolved" if alert.state == "resolved" else alert.severity
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks and control characters: fit for a header or a cell."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
+
+
+def _facts(alert: Alert, zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Where", one_line(alert.camera_id) if alert.camera_id else "All cameras together"),
+        ("Since", moment(alert.since, zone)),
+        ("Noticed", moment(alert.raised_at, zone)),
+        ("Severity", alert.severity),
+        ("State", "resolved" if alert.state == "resolved" else "open"),
+    )
+
+
+def _value_and_threshold(alert: Alert) -> tuple[str, str]:
+    """Both with as many digits as keep them apart: 59.96 % is not shown as 60 % against a threshold of 60 %."""
+    if alert.metric not in SHARES:
+        return f"{alert.value:.4g}", f"{alert.threshold:.4g}"
+    fewest = 0 if alert.samples < FEW else 1
+    texts = [(percent(alert.value, digits), percent(alert.threshold, digits)) for digits in range(fewest, 4)]
+    value = next((value for value, threshold in texts if value != threshold), texts[0][0])
+    return value, f"{round(alert.threshold * 100, 3):g}\u00a0%"
+
+
+def _basis(alert: Alert) -> str:
+    if alert.samples <= 0:
+        return ""
+    unit = "labelled vehicle" if alert.metric in SHARES and "confidence" not in alert.metric else "sample"
+    return f"{alert.samples:,} {unit}{'' if alert.samples == 1 else 's'}"
+
+
+def _figures(report: DayReport, camera_id: str | None, zone: ZoneInfo) -> Figures:
+    shown = _least_accurate(report.cameras, camera_id)
+    changes = sorted(((c.camera_id, d) for c in report.cameras for d in c.drifts), key=lambda pair: pair[1].detected_at)
+    all_drifts = tuple(drift for camera in report.cameras for drift in camera.drifts)
+    total = _row("All cameras", report.scores, all_drifts, concerned=camera_id is None)
+    return Figures(
+        day=_long_day(report.day),
+        rows=(total, *(_row(c.camera_id, c.scores, c.drifts, concerned=c.camera_id == camera_id) for c in shown)),
+        cameras_left_out=len(report.cameras) - len(shown),
+        matrix=_matrix(report.scores.confusion),
+        changes=_changes(changes, zone),
+        absent=tuple(one_line(name) for name in report.absent),
+        model_versions=tuple(one_line(version) for version in report.model_versions),
+    )
+
+
+def _least_accurate(cameras: Sequence[CameraScores], concerned: str | None) -> list[CameraScores]:
+    """The cameras to be shown, in the report's order: the one concerned, then the worst."""
+
+    def rank(camera: CameraScores) -> tuple[bool, float]:
+        accuracy = camera.scores.accuracy
+        return camera.camera_id != concerned, math.inf if accuracy is None else accuracy
+
+    chosen = {camera.camera_id for camera in sorted(cameras, key=rank)[:CAMERAS_SHOWN]}
+    return [camera for camera in cameras if camera.camera_id in chosen]
+
+
+def _row(name: str, scores: Scores, drifts: Sequence[Drift], *, concerned: bool) -> Row:
+    digits = 0 if scores.labelled < FEW else 1
+    accuracy = "no labels" if scores.accuracy is None else percent(scores.accuracy, digits)
+    rest = (share_or_dash(value, digits) for value in (scores.precision, scores.recall, scores.f1))
+    counts = (f"{scores.passages:,}", f"{scores.labelled:,}")
+    return Row(one_line(name), (*counts, accuracy, *rest, str(len(drifts))), scores.accuracy, concerned)
+
+
+def _matrix(cells: Sequence[Cell]) -> Matrix | None:
+    counts = {(cell.truth, cell.predicted): cell.count for cell in cells}
+    weight: dict[str, int] = {}
+    for (truth, predicted), count in counts.items():
+        weight[truth] = weight.get(truth, 0) + count
+        weight[predicted] = weight.get(predicted, 0) + count
+    labels = tuple(sorted(sorted(weight, key=lambda label: -weight[label])[:CLASSES_SHOWN]))
+    rows = tuple(tuple(counts.get((truth, predicted), 0) for predicted in labels) for truth in labels)
+    return Matrix(tuple(one_line(label) for label in labels), rows) if labels else None
+
+
+def _changes(drifts: Sequence[tuple[str, Drift]], zone: ZoneInfo) -> tuple[str, ...]:
+    lines = [_change(camera_id, drift, zone) for camera_id, drift in drifts[:CHANGES_SHOWN]]
+    left_out = len(drifts) - len(lines)
+    return (*lines, *([f"… and {left_out} more"] if left_out else []))
+
+
+def _change(camera_id: str, drift: Drift, zone: ZoneInfo) -> str:
+    before, after = (_level(drift.signal, value) for value in (drift.before, drift.after))
+    direction = "rose" if drift.after > drift.before else "fell"
+    verdict = "" if drift.worse else "; harmless"
+    return (
+        f"{one_line(camera_id)}: {_words(drift.signal)} {direction} from {before} to {after},"
+        f" found {moment(drift.detected_at, zone)} by {one_line(drift.detector).upper()}{verdict}"
+    )
+
+
+def _level(signal: str, value: float) -> str:
+    return percent(value, 0) if signal in SHARES else f"{value:.3g}"
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """A time for people: `23 Nov 2026, 05:06 CET`."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"
+
+
+def _zone(name: str) -> ZoneInfo:
+    """UTC where the zone is not known: a mail with other times is better than none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _long_day(day: str) -> str:
+    try:
+        date = datetime.strptime(day, "%Y-%m-%d")  # noqa: DTZ007  # a day's name, not an instant
+    except ValueError:
+        return one_line(day)
+    return f"{date:%A}, {date.day} {date:%B %Y}"
+
+
+def percent(share: float, digits: int) -> str:
+    """A share of one as percent, with a no-break space: `41.3 %`."""
+    return f"{share * 100:.{digits}f}\u00a0%"
+
+
+def share_or_dash(share: float | None, digits: int) -> str:
+    """A share as percent; a dash when there is none."""
+    return "–" if share is None else percent(share, digits)
+
+
+def _words(name: str) -> str:
+    return one_line(name).replace("_", " ")

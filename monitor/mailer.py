@@ -1,0 +1,244 @@
+"""The mailer as a service: alerts from Kafka to inboxes.
+
+    alerts ─► backlog of errands ─► mails ─► deliveries ─► offsets committed
+                   └─ unreadable, or refused for a recipient ─► alerts.dlq
+
+An offset is committed once its alert and all before it are done with, so that a killed mailer finds them again.
+While a server is away the alerts wait in the backlog, and the consumer goes on polling to keep its partition.
+"""
+
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from monitor.errands import Desk, Errand, Mailer, Outcome, Surroundings
+from monitor.smtp import SmtpServer, SmtpTransport
+from monitor.subscriptions import Subscriber
+from runtime.admin import TopicAdmin
+from runtime.clients import Outgoing, Reader, Received, Writer, read_all
+from runtime.registry import open_codec
+from runtime.service import Pulse
+from runtime.sessions import run_sessions
+from runtime.settings import KafkaSettings, MailSettings, Settings, read_secret
+from schemas.codec import Codec
+from schemas.dead_letters import dead_letter_headers
+from schemas.errors import ConfigurationError, RecordError, RoadwatchError
+from schemas.records import Alert, DeadLetter, Delivery
+from schemas.topics import ALERTS, DELIVERIES, Names
+
+log = structlog.get_logger(__name__)
+
+MAILS = Counter("roadwatch_mails_total", "Tries to deliver a mail, by what became of them.", ["outcome"])
+WAITING = Gauge("roadwatch_alerts_waiting", "Alerts that some recipient still waits for.")
+
+LONGEST_BACKLOG = 256
+"Alerts held at once. At the bound the mailer reads no more; what is not read stays on its topic."
+POLL_S = 0.5
+LONGEST_ROUND_S = 60.0
+"A round of tries gives way to a poll after this time: Kafka takes a consumer that is silent for 300 s for dead."
+
+
+class KafkaDeliveries:
+    """The record of deliveries, on its compacted topic."""
+
+    def __init__(self, settings: KafkaSettings, writer: Writer) -> None:
+        self._settings = settings
+        self._writer = writer
+
+    def delivered(self, ids: Collection[str]) -> set[str]:
+        """Those of the deliveries that are on record: the topic is read to its end.
+
+        It is read anew each time because another mailer of the group may have written to it, and because alerts are
+        rare and a year of deliveries is a megabyte.
+        """
+        found: set[str] = set()
+        for record in read_all(self._settings, self._settings.names.of(DELIVERIES)):
+            name = (record.key or b"").decode(errors="replace")
+            if name in ids:
+                (found.add if record.value else found.discard)(name)
+        return found
+
+    def record(self, delivery: Delivery) -> None:
+        """Write the delivery and wait until the broker has it."""
+        self._writer.send(DELIVERIES, delivery.delivery_id, delivery)
+        self._writer.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An alert as it was read, and what is to be done about it."""
+
+    record: Received
+    "Where it lies."
+    errand: Errand | None
+    "None when there is nothing to do: it was unreadable."
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.errand is None or not (self.errand.waiting or self.errand.refusals)
+
+
+class DeadLetters:
+    """Takes alerts that cannot be mailed to `alerts.dlq`."""
+
+    def __init__(self, writer: Writer, names: Names) -> None:
+        self._writer = writer
+        self._names = names
+
+    def add(self, record: Received, error: RoadwatchError) -> None:
+        """Send a record there, with the reason in its headers, and wait until the broker has it."""
+        log.error(
+            "alert sent to dead letters",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=str(error),
+        )
+        letter = DeadLetter(type(error).__name__, str(error), record.topic, record.partition, record.offset, "mailer")
+        headers = [*record.headers, *dead_letter_headers(letter)]
+        self._writer.send_bytes(Outgoing(self._names.dead_letters_of(ALERTS), record.key, record.value, headers))
+        self._writer.flush()
+
+
+class Session:
+    """One stay in the consumer group."""
+
+    def __init__(self, reader: Reader, mailer: Mailer, codec: Codec, dead_letters: DeadLetters) -> None:
+        self._reader = reader
+        self._mailer = mailer
+        self._codec = codec
+        self._dead_letters = dead_letters
+        self._backlog: list[Held] = []
+
+    def run(self, stop: Event, alive: Callable[[], None]) -> None:
+        """Read, mail and commit until `stop` is set; `alive` is called at every turn.
+
+        Raises:
+            BrokerError: the stay is over; what was not committed is read again in the next one.
+
+        """
+        while not stop.is_set():
+            alive()
+            self._read(stop)
+            self._mailer.serve([held.errand for held in self._backlog if held.errand], _while_in_time(stop))
+            self._bury_refused()
+            self._commit()
+            WAITING.set(len(self._backlog))
+
+    def _read(self, stop: Event) -> None:
+        room = LONGEST_BACKLOG - len(self._backlog)
+        if room <= 0:
+            stop.wait(POLL_S)
+            return
+        records = self._reader.read(room, POLL_S)
+        if records:
+            self._hold(records)
+
+    def _hold(self, records: list[Received]) -> None:
+        alerts = [self._alert(record) for record in records]
+        errands = iter(self._mailer.errands([alert for alert in alerts if alert]))
+        pairs = zip(records, alerts, strict=True)
+        self._backlog += [Held(record, next(errands) if alert else None) for record, alert in pairs]
+
+    def _alert(self, record: Received) -> Alert | None:
+        try:
+            return self._codec.decode(record.value, Alert)
+        except RecordError as error:
+            self._dead_letters.add(record, error)
+            return None
+
+    def _bury_refused(self) -> None:
+        for held in self._backlog:
+            while held.errand and held.errand.refusals:
+                self._dead_letters.add(held.record, held.errand.refusals[0].error)
+                held.errand.refusals.pop(0)
+
+    def _commit(self) -> None:
+        """Commit as far as everything is done with, partition by partition."""
+        kept: list[Held] = []
+        last: dict[int, Received] = {}
+        for held in self._backlog:
+            if held.done and all(other.record.partition != held.record.partition for other in kept):
+                last[held.record.partition] = held.record
+            else:
+                kept.append(held)
+        for record in last.values():
+            self._reader.commit(record)
+        self._backlog = kept
+
+
+def _while_in_time(stop: Event) -> Callable[[], bool]:
+    end = time.monotonic() + LONGEST_ROUND_S
+    return lambda: not stop.is_set() and time.monotonic() < end
+
+
+def run_mailer(settings: Settings, stop: Event, instance: str | None = None) -> None:
+    """Mail alerts until `stop` is set.
+
+    Args:
+        settings: The cluster, the SMTP server, the subscriptions.
+        stop: Set it to end after the mail at hand.
+        instance: Names this mailer within its group for good; None: the host's name. Two mailers of a group never
+            share one.
+
+    Raises:
+        BrokerUnavailableError: nobody answers at the start; later on the broker is waited for.
+        TopicError: topics are missing or not as the table says.
+        ConfigurationError: the password's file cannot be read.
+
+    """
+    TopicAdmin(settings.kafka).require()
+    codec = open_codec(settings.kafka)
+    transport = SmtpTransport(_server(settings.mail), _trust(settings.mail))
+    with Writer(settings.kafka, codec, linger_ms=0) as writer:
+        deliveries = KafkaDeliveries(settings.kafka, writer)
+        mailer = Mailer(_desk(settings), transport, deliveries, _surroundings())
+        dead_letters = DeadLetters(writer, settings.kafka.names)
+
+        def session() -> None:
+            topics = [settings.kafka.names.of(ALERTS)]
+            with Reader(settings.kafka, topics, settings.mail.group, instance=member) as reader:
+                Session(reader, mailer, codec, dead_letters).run(stop, Pulse(settings.service.heartbeat_file).beat)
+
+        member = instance or socket.gethostname()
+        log.info("mailer is ready", server=settings.mail.host, subscriptions=len(settings.mail.subscriptions))
+        run_sessions(session, stop)
+
+
+def _server(mail: MailSettings) -> SmtpServer:
+    password = read_secret(mail.password_file) if mail.password_file else ""
+    if mail.password is not None:
+        password = mail.password.get_secret_value()
+    return SmtpServer(mail.host, mail.port, mail.security, mail.username, password, mail.timeout_s)
+
+
+def _trust(mail: MailSettings) -> ssl.SSLContext | None:
+    """Whom to trust; None for the system's authorities."""
+    if mail.ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(mail.ca_file))
+    except OSError as error:  # ssl's own errors are among them
+        raise ConfigurationError("mail.ca_file", [f"{mail.ca_file} cannot be read as certificates: {error}"]) from error
+
+
+def _desk(settings: Settings) -> Desk:
+    subscribers = (Subscriber(s.to, s.min_severity, frozenset(s.cameras)) for s in settings.mail.subscriptions)
+    return Desk(settings.mail.sender, tuple(subscribers), settings.monitor.timezone)
+
+
+def _surroundings() -> Surroundings:
+    def count(outcome: Outcome) -> None:
+        MAILS.labels(outcome).inc()
+
+    # Not for secrets: it only keeps several mailers from knocking at the same moment.
+    return Surroundings(lambda: datetime.now(UTC), time.monotonic, random.random, count)

@@ -1,0 +1,203 @@
+"""Between Faust and the pure core: one record in, its outputs acknowledged, then its state written.
+
+Outputs go first, so that a kill loses none; the record then comes again and says the same once more. State is written
+in one go, without a pause in which another record could come between. All values of a table lie in one changelog
+partition, in the order written, and a camera's own value, which knows the offset, is the last: what a kill tears apart
+is at most the record at hand, which comes again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from monitor.counters import DEAD_LETTERS, EVENTS, RECORDS, SENT
+from monitor.folding import Outcome, Position
+from schemas.codec import Codec
+from schemas.dead_letters import dead_letter_headers
+from schemas.errors import DecodingError, RoadwatchError
+from schemas.records import Alert, CameraDay, DayReport, DeadLetter, Passage, Record
+from schemas.topics import ALERTS, CAMERA_DAYS, PASSAGES, REPORTS, Names, Topic
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+Fold = Callable[[bytes, Mapping[str, bytes], Position], Outcome]
+"What a record's bytes do, given the table's values."
+
+RETRY_S = 1.0
+"Pause before an output that the broker did not take is tried again."
+
+
+def wall_clock() -> datetime:
+    """Now, UTC."""
+    return datetime.now(UTC)
+
+
+class TableValues(Mapping[str, bytes]):
+    """A Faust table of bytes as a mapping of strings to bytes."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __getitem__(self, key: str) -> bytes:
+        return bytes(self._table[key.encode()])
+
+    def __iter__(self) -> Iterator[str]:
+        return (key.decode() for key in self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def write(self, writes: Mapping[str, bytes | None]) -> None:
+        """Set values, or delete where None stands."""
+        for key, value in writes.items():
+            if value is None:
+                self._table.pop(key.encode(), None)
+            else:
+                self._table[key.encode()] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an output goes."""
+
+    topic: Topic
+    "Its topic."
+    key: str
+    "Its key."
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Bytes on their way."""
+
+    topic: str
+    "Topic, with its prefix."
+    partition: int
+    "Partition."
+    key: bytes | None
+    "Key."
+    value: bytes | None
+    "Bytes."
+    headers: list[tuple[str, bytes]]
+    "In order."
+
+
+def address_of(record: Record) -> Address:
+    """An output's topic and key, as the topic table says."""
+    match record:
+        case Passage():
+            return Address(PASSAGES, record.camera_id)
+        case CameraDay():
+            return Address(CAMERA_DAYS, f"{record.camera_id}|{record.day}")
+        case DayReport():
+            return Address(REPORTS, record.day)
+        case Alert():
+            return Address(ALERTS, record.alert_id)
+        case _:
+            raise TypeError(f"the monitor sends no {type(record).__name__}")
+
+
+class Outbox:
+    """Sends what follows from a record, and does not give up."""
+
+    def __init__(self, app: Any, names: Names, codec: Codec) -> None:
+        self._app, self._names, self._codec = app, names, codec
+
+    async def send(self, records: list[Record], partition: int) -> None:
+        """Send outputs in their order; returns when the broker has them all."""
+        await self.put([self._parcel(record, partition) for record in records])
+        for record in records:
+            SENT.labels(type(record).__name__).inc()
+
+    def _parcel(self, record: Record, partition: int) -> Parcel:
+        to = address_of(record)
+        # A camera's records share a partition number on every topic, whichever partitioner chose it.
+        target = partition if to.topic.by_camera else 0
+        return Parcel(self._names.of(to.topic), target, to.key.encode(), self._codec.encode(record), [])
+
+    async def dead_letter(self, topic: Topic, message: Any, error: Exception) -> None:
+        """Put a record aside, with its key, bytes and headers, and why."""
+        letter = DeadLetter(
+            type(error).__name__, str(error), message.topic, message.partition, message.offset, "monitor"
+        )
+        headers = [*(message.headers or []), *dead_letter_headers(letter)]
+        name = self._names.dead_letters_of(topic)
+        await self.put([Parcel(name, message.partition, message.key, message.value, headers)])
+        DEAD_LETTERS.labels(topic.name, letter.error).inc()
+
+    async def put(self, parcels: list[Parcel]) -> None:
+        """Send bytes until the broker has them all."""
+        while parcels := await self._refused(parcels):
+            await asyncio.sleep(RETRY_S)
+
+    async def _refused(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Send each, then wait for all: one round trip for many. Those that the broker did not take come back."""
+        results = await asyncio.gather(*(self._sent(parcel) for parcel in parcels), return_exceptions=True)
+        return [parcel for parcel, result in zip(parcels, results, strict=True) if _is_refusal(parcel, result)]
+
+    async def _sent(self, parcel: Parcel) -> None:
+        await self._app.producer.send_and_wait(
+            parcel.topic, parcel.key, parcel.value, parcel.partition, None, parcel.headers
+        )
+
+
+def _is_refusal(parcel: Parcel, result: BaseException | None) -> bool:
+    if result is None:
+        return False
+    if not isinstance(result, KafkaError):
+        raise result
+    log.warning("output not taken, trying again", topic=parcel.topic, error=repr(result))
+    return True
+
+
+class Intake:
+    """Takes the records of one topic into one table."""
+
+    def __init__(self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock) -> None:
+        """`lock` is shared by the intakes of a table: records are folded one at a time."""
+        self._topic, self._values, self._fold = topic, TableValues(table), fold
+        self._outbox, self._lock = outbox, lock
+
+    async def take(self, event: Any, sending: Callable[[Record], Awaitable[bool]] | None = None) -> None:
+        """Fold a record, send what follows, write the state; what cannot be folded is put aside.
+
+        `sending` may hold an output back that was sent before.
+        """
+        message = event.message
+        async with self._lock:
+            outcome = await self._folded(message)
+            outputs = [record for record in outcome.outputs if sending is None or await sending(record)]
+            await self._outbox.send(outputs, message.partition)
+            self._values.write(outcome.writes)
+        RECORDS.labels(self._topic.name).inc()
+
+    async def _folded(self, message: Any) -> Outcome:
+        try:
+            outcome = self._fold(message.value or b"", self._values, Position(self._topic.name, message.offset))
+        except RoadwatchError as error:
+            return await self._put_aside(message, error)
+        except Exception as error:
+            log.exception("record not folded", topic=message.topic, partition=message.partition, offset=message.offset)
+            return await self._put_aside(message, error)
+        await self._report(message, outcome)
+        return outcome
+
+    async def _put_aside(self, message: Any, error: Exception) -> Outcome:
+        log.warning(
+            "dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=str(error)
+        )
+        await self._outbox.dead_letter(self._topic, message, error)
+        return Outcome()
+
+    async def _report(self, message: Any, outcome: Outcome) -> None:
+        for event, count in outcome.counts.items():
+            EVENTS.labels(event).inc(count)
+        if outcome.faults:
+            fault = DecodingError(f"{len(outcome.faults)} of its frames left out: {outcome.faults[0]}")
+            await self._put_aside(message, fault)

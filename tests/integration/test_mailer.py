@@ -1,0 +1,200 @@
+"""Alerts to inboxes, on a real Kafka and real SMTP servers."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from monitor.inbox import Inbox, KeptMail, read_mails
+from monitor.mail import delivery_id
+from monitor.mailer import run_mailer
+from runtime.clients import Outgoing, Reader, Writer, read_all
+from runtime.settings import KafkaSettings, Settings, Subscription
+from schemas.codec import Codec
+from schemas.dead_letters import read_dead_letter
+from schemas.records import Alert, Delivery
+from schemas.topics import ALERTS, DELIVERIES
+from tests.support.alerts import alert
+from tests.support.smtp_servers import Script, smtp_server, unused_port
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+CODEC = Codec()
+ANNE, BEN = "anne@example.com", "ben@example.com"
+# What a service is when it runs by itself, so that it can be killed.
+SERVICE = """
+import os, threading
+from runtime.settings import load_settings
+from monitor.mailer import run_mailer
+run_mailer(load_settings(None, os.environ), threading.Event(), "1")
+"""
+
+
+def with_mail(settings: Settings, port: int, *recipients: str) -> Settings:
+    subscriptions = tuple(Subscription(to=name) for name in recipients or (ANNE,))
+    mail = settings.mail.model_copy(update={"port": port, "subscriptions": subscriptions, "timeout_s": 2.0})
+    return settings.model_copy(update={"mail": mail})
+
+
+def send(kafka: KafkaSettings, *alerts: Alert) -> None:
+    with Writer(kafka, CODEC) as writer:
+        for one in alerts:
+            writer.send(ALERTS, one.alert_id, one)
+
+
+def some_alerts(count: int) -> list[Alert]:
+    return [alert(alert_id=f"rule:cam-{n}:2026-11-23", title=f"Alert {n}") for n in range(count)]
+
+
+@contextmanager
+def mailing(settings: Settings) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run_mailer, args=(settings, stop, "1"))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+@contextmanager
+def mailer_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "ROADWATCH_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "ROADWATCH_MAIL__GROUP": settings.mail.group,
+        "ROADWATCH_MAIL__PORT": str(settings.mail.port),
+    }
+    with subprocess.Popen([sys.executable, "-c", SERVICE], env=environment, cwd=Path(__file__).parents[2]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def delivered(kafka: KafkaSettings) -> set[str]:
+    records = read_all(kafka, kafka.names.of(DELIVERIES))
+    return {CODEC.decode(record.value, Delivery).delivery_id for record in records}
+
+
+def deferred() -> float:
+    """Tries that this process has counted as deferred."""
+    return REGISTRY.get_sample_value("roadwatch_mails_total", {"outcome": "deferred"}) or 0.0
+
+
+def unread(settings: Settings) -> list[str]:
+    """The alerts that the mailer's group has not committed."""
+    with Reader(settings.kafka, [settings.kafka.names.of(ALERTS)], settings.mail.group, instance="1") as reader:
+        return [CODEC.decode(record.value, Alert).alert_id for record in reader.read(10, 5)]
+
+
+def subjects(folder: Path) -> list[str]:
+    return [mail.subject for mail in read_mails(folder)]
+
+
+def has(folder: Path, count: int) -> Callable[[], bool]:
+    return lambda: len(list(folder.glob("*.eml"))) >= count
+
+
+def test_an_alert_becomes_a_mail_for_each_subscriber(settings: Settings, tmp_path: Path) -> None:
+    """Mailed, recorded and committed; after a restart nothing is mailed again."""
+    with Inbox(tmp_path / "inbox") as inbox:
+        settings = with_mail(settings, inbox.port, ANNE, BEN)
+        send(settings.kafka, alert(), alert(), alert(state="resolved"))
+        with mailing(settings):
+            assert eventually(has(tmp_path / "inbox", 4))
+        send(settings.kafka, alert(), alert(alert_id="last"))
+        with mailing(settings):
+            assert eventually(has(tmp_path / "inbox", 6))
+    expected = [
+        (one, name) for one in (alert(), alert(state="resolved"), alert(alert_id="last")) for name in (ANNE, BEN)
+    ]
+    assert delivered(settings.kafka) == {delivery_id(one, name) for one, name in expected}
+    assert len(subjects(tmp_path / "inbox")) == 6
+    assert unread(settings) == []
+
+
+def test_a_server_that_comes_back_gets_what_waited(settings: Settings, tmp_path: Path) -> None:
+    """Tries are counted meanwhile, and nothing is committed."""
+    port = unused_port()
+    settings = with_mail(settings, port)
+    before = deferred()
+    send(settings.kafka, *some_alerts(3))
+    with mailing(settings):
+        assert eventually(lambda: deferred() >= before + 2)
+        with Inbox(tmp_path / "inbox", port):
+            assert eventually(has(tmp_path / "inbox", 3))
+    assert subjects(tmp_path / "inbox") == [f"[Roadwatch] critical: Alert {n}" for n in range(3)]
+
+
+def test_a_mailer_stops_while_its_server_is_away(settings: Settings) -> None:
+    """It does not wait for the next try, and what it could not mail is still to be read."""
+    settings = with_mail(settings, unused_port())
+    before = deferred()
+    send(settings.kafka, alert())
+    with mailing(settings):
+        assert eventually(lambda: deferred() > before)
+    assert unread(settings) == [alert().alert_id]
+
+
+def test_a_refused_recipient_is_a_dead_letter_and_the_other_has_the_mail(settings: Settings) -> None:
+    """The dead letter holds the alert and says who refused whom; its offset is committed."""
+    script = Script(to_recipients=["550 No such user"])
+    with smtp_server(script) as port:
+        settings = with_mail(settings, port, ANNE, BEN)
+        send(settings.kafka, alert())
+        with mailing(settings):
+            assert eventually(lambda: len(delivered(settings.kafka)) == 1)
+    (letter,) = read_all(settings.kafka, settings.kafka.names.dead_letters_of(ALERTS))
+    assert CODEC.decode(letter.value, Alert) == alert()
+    reason = read_dead_letter(letter.headers)
+    assert (reason.error, reason.stage) == ("MailError", "mailer")
+    assert ANNE in reason.message
+    assert [envelope.rcpt_tos for envelope in script.mails] == [[BEN]]
+    assert unread(settings) == []
+
+
+def test_an_unreadable_alert_is_a_dead_letter_and_the_next_is_mailed(settings: Settings, tmp_path: Path) -> None:
+    """Its bytes are kept as they were."""
+    kafka = settings.kafka
+    with Inbox(tmp_path / "inbox") as inbox, Writer(kafka, CODEC) as writer:
+        writer.send_bytes(Outgoing(kafka.names.of(ALERTS), b"key", b"\xc3\x01junk", []))
+        writer.send(ALERTS, "good", alert())
+        writer.flush()
+        with mailing(with_mail(settings, inbox.port)):
+            assert eventually(has(tmp_path / "inbox", 1))
+    (letter,) = read_all(kafka, kafka.names.dead_letters_of(ALERTS))
+    assert (letter.key, letter.value) == (b"key", b"\xc3\x01junk")
+    assert read_dead_letter(letter.headers).error == "DecodingError"
+
+
+def test_a_killed_mailer_loses_no_alert(settings: Settings, tmp_path: Path) -> None:
+    """After kill -9 in the middle each alert is mailed; what is doubled has the same Message-ID."""
+    folder = tmp_path / "inbox"
+    enough = threading.Event()
+
+    def count(_: KeptMail) -> None:
+        if has(folder, 5)():
+            enough.set()
+
+    with Inbox(folder, on_mail=count) as inbox:
+        settings = with_mail(settings, inbox.port)
+        send(settings.kafka, *some_alerts(60))
+        with mailer_process(settings) as first:
+            assert enough.wait(60)
+            first.kill()
+        assert len(subjects(folder)) < 60
+        with mailer_process(settings):
+            assert eventually(lambda: len(delivered(settings.kafka)) == 60, 60)
+    assert set(subjects(folder)) == {f"[Roadwatch] critical: Alert {n}" for n in range(60)}
+    assert len({mail.message_id for mail in read_mails(folder)}) == 60
+    assert len(subjects(folder)) <= 61

@@ -1,0 +1,67 @@
+"""Confusion matrices, their merging, and quantiles of latencies."""
+
+import random
+
+import pytest
+
+from monitor.metrics import added, cells, scores, wilson
+from monitor.quantiles import bucket_of, merged, quantile_ms
+from schemas.records import Tally
+
+CONFUSION = {("car", "car"): 8, ("car", "truck"): 2, ("truck", "truck"): 3, ("truck", "car"): 1}
+
+
+def test_figures_follow_from_the_confusion_matrix() -> None:
+    """Worked out by hand."""
+    found = scores(Tally(vehicle_cells=cells(CONFUSION)))
+    car, truck = found.classes
+    assert (found.labelled, found.accuracy) == (14, pytest.approx(11 / 14))
+    assert (car.precision, car.recall, car.support) == (pytest.approx(8 / 9), pytest.approx(0.8), 10)
+    assert truck.f1 == pytest.approx(2 * 0.6 * 0.75 / 1.35)
+    assert found.recall == pytest.approx((0.8 + 0.75) / 2)
+
+
+def test_nothing_labelled_gives_no_figures() -> None:
+    """None, not zero: nobody knows."""
+    found = scores(Tally(frames=10, confidence_sum=9.0))
+    assert (found.accuracy, found.precision, found.f1, found.flip_rate) == (None, None, None, None)
+    assert found.mean_confidence == pytest.approx(0.9)
+
+
+def test_a_class_that_was_never_predicted_has_no_precision() -> None:
+    """Its recall is zero, and its F1."""
+    truck = scores(Tally(vehicle_cells=cells({("truck", "car"): 5}))).classes[1]
+    assert (truck.precision, truck.recall, truck.f1) == (None, 0.0, 0.0)
+
+
+def test_tallies_add() -> None:
+    """Cells and buckets of the same place are summed."""
+    one = Tally(frames=2, passages={"car": 1}, vehicle_cells=cells(CONFUSION), latency_buckets={"10": 2})
+    two = added([one, one, Tally(passages={"truck": 1}, latency_buckets={"-3": 1})])
+    assert (two.frames, two.passages) == (4, {"car": 2, "truck": 1})
+    assert sum(cell.count for cell in two.vehicle_cells) == 28
+    assert two.latency_buckets == {"-3": 1, "10": 4}
+
+
+def test_quantiles_are_exact_to_two_percent_after_merging() -> None:
+    """Against the sorted values themselves."""
+    rng = random.Random(3)
+    values = [rng.lognormvariate(2, 1) for _ in range(5000)]
+    parts: list[dict[str, int]] = [{}, {}]
+    for i, value in enumerate(values):
+        bucket = str(bucket_of(value))
+        parts[i % 2][bucket] = parts[i % 2].get(bucket, 0) + 1
+    for share in (0.5, 0.95, 0.99):
+        exact = sorted(values)[int(share * len(values)) - 1]
+        assert quantile_ms(merged(parts), share) == pytest.approx(exact, rel=0.02)
+
+
+def test_no_values_have_no_quantile() -> None:
+    """None, not zero."""
+    assert quantile_ms({}, 0.5) is None
+
+
+def test_wilson_bounds_a_share() -> None:
+    """30 of 50, as in the literature's tables."""
+    assert wilson(30, 50) == pytest.approx((0.4618, 0.7239), abs=1e-3)
+    assert wilson(0, 0) == (0.0, 1.0)

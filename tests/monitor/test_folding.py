@@ -1,0 +1,199 @@
+"""What one record does to its camera."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schemas.errors import DecodingError
+from schemas.records import Alert, CameraDay, Passage
+from tests.monitor.world import (
+    NOW,
+    START,
+    Bus,
+    end,
+    frame_label_of,
+    heartbeat,
+    label_of,
+    passage,
+    policy,
+    prediction,
+    promise,
+)
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_passage_is_over_after_its_timeout() -> None:
+    """One record with the vote of its frames; not a moment earlier."""
+    bus = Bus()
+    bus.observe(passage("north", 0, START, ["car", "truck", "truck"]), 0)
+    bus.observe([heartbeat("north", 3, START + timedelta(seconds=17))], 1)
+    assert bus.of(Passage) == []
+    bus.observe([heartbeat("north", 4, START + timedelta(seconds=18))], 2)
+    (found,) = bus.of(Passage)
+    assert isinstance(found, Passage)
+    assert (found.label, found.votes, found.frames) == ("truck", {"car": 1, "truck": 2}, 3)
+    assert found.crossed_at == START + timedelta(seconds=1)
+
+
+def test_a_vehicle_that_never_crossed_is_no_passage() -> None:
+    """It turned away."""
+    bus = Bus()
+    bus.observe([*passage("north", 0, START, ["car"]), end("north", 1, START + MINUTE)], 0)
+    assert bus.of(Passage) == []
+
+
+def test_a_vehicle_counts_on_the_day_it_crosses() -> None:
+    """Its frames count on the days they were taken."""
+    bus, midnight = Bus(), START + timedelta(days=1)
+    bus.observe(passage("north", 0, midnight - timedelta(milliseconds=500), ["car", "car"]), 0)
+    bus.observe([end("north", 2, midnight + MINUTE)], 1)
+    first, second = bus.closed()
+    assert (first.tally.frames, first.tally.passages) == (1, {})
+    assert (second.tally.frames, second.tally.passages, second.tally.passage_frames) == (1, {"car": 1}, 2)
+
+
+def test_a_day_closes_once_lateness_has_passed() -> None:
+    """The frame that closes it is the first at or after its end and the lateness."""
+    bus, midnight = Bus(), START + timedelta(days=1)
+    bus.observe([heartbeat("north", 0, START), heartbeat("north", 1, midnight + 9 * MINUTE)], 0)
+    assert bus.closed() == []
+    bus.observe([heartbeat("north", 2, midnight + 10 * MINUTE)], 1)
+    assert [day.day for day in bus.closed()] == ["2026-03-02"]
+
+
+def test_a_day_announces_itself() -> None:
+    """Revision 0, with its first frame."""
+    bus = Bus()
+    bus.observe([heartbeat("north", 0, START), heartbeat("north", 1, START + MINUTE)], 0)
+    assert [(day.day, day.revision) for day in bus.of(CameraDay) if isinstance(day, CameraDay)] == [("2026-03-02", 0)]
+
+
+def test_a_late_frame_is_counted_and_changes_nothing() -> None:
+    """Its day has closed."""
+    bus, midnight = Bus(), START + timedelta(days=1)
+    bus.observe([heartbeat("north", 0, START), heartbeat("north", 1, midnight + 11 * MINUTE)], 0)
+    bus.observe([prediction("north", 2, START + MINUTE, kind="sample")], 1)
+    assert bus.counts["late_frames"] == 1
+    assert len(bus.closed()) == 1
+
+
+def test_a_frame_from_the_future_is_refused() -> None:
+    """It would close every open day."""
+    bus = Bus()
+    bus.observe([heartbeat("north", 0, START)], 0)
+    outcome = bus.observe([heartbeat("north", 1, NOW + timedelta(minutes=6))], 1)
+    assert "monitor.max_skew" in outcome.faults[0]
+    assert bus.closed() == []
+
+
+def test_a_record_taken_in_before_changes_nothing() -> None:
+    """Offsets at or before the last are skipped."""
+    bus = Bus()
+    bus.observe(passage("north", 0, START, ["car", "car"]), 5)
+    outcome = bus.observe([end("north", 2, START + MINUTE)], 5)
+    assert (outcome.outputs, outcome.writes) == ([], {})
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_label_finds_its_passage_before_or_after(early: bool) -> None:
+    """Ids say where the passage lies."""
+    bus, label = Bus(), label_of("north", 0, "truck", START + MINUTE)
+    if early:
+        bus.label(label, 0)
+    bus.observe(passage("north", 0, START, ["car", "car"]), 0)
+    if not early:
+        bus.label(label, 0)
+    bus.observe([end("north", 2, START + MINUTE)], 1)
+    tally = bus.closed()[0].tally
+    assert [(c.truth, c.predicted, c.count) for c in tally.vehicle_cells] == [("truck", "car", 1)]
+    assert [(c.truth, c.predicted, c.count) for c in tally.frame_cells] == [("truck", "car", 2)]
+
+
+def test_a_labelled_frame_without_a_passage_is_a_vehicle() -> None:
+    """As when the gate is off."""
+    bus = Bus()
+    bus.observe([prediction("north", 0, START, kind="sample")], 0)
+    bus.label(frame_label_of("north", 0, "car", START), 0)
+    bus.observe([end("north", 1, START + MINUTE)], 1)
+    assert [(c.truth, c.predicted, c.count) for c in bus.closed()[0].tally.vehicle_cells] == [("car", "car", 1)]
+
+
+def test_the_later_of_two_labels_holds_whichever_comes_first() -> None:
+    """Somebody corrected it."""
+    wrong, right = label_of("north", 0, "car", START), label_of("north", 0, "truck", START + MINUTE)
+    for order in ((wrong, right), (right, wrong), (wrong, right, right)):
+        bus = Bus()
+        bus.observe(passage("north", 0, START, ["car", "car"]), 0)
+        for offset, label in enumerate(order):
+            bus.label(label, offset)
+        bus.observe([end("north", 2, START + MINUTE)], 1)
+        assert [(c.truth, c.count) for c in bus.closed()[0].tally.vehicle_cells] == [("truck", 1)]
+
+
+def test_a_label_for_what_was_never_seen_is_unmatched() -> None:
+    """Counted once, on the day it was given."""
+    bus = Bus()
+    bus.observe([heartbeat("north", 0, START)], 0)
+    bus.label(label_of("north", 40, "car", START + MINUTE), 0)
+    bus.observe([end("north", 1, START + 2 * MINUTE)], 1)
+    tally = bus.closed()[0].tally
+    assert (tally.labels, tally.unmatched_labels) == (1, 1)
+
+
+def test_a_label_for_a_closed_day_is_late() -> None:
+    """Whether its chunk is still kept or not."""
+    bus = Bus()
+    bus.observe([*passage("north", 0, START, ["car", "car"]), end("north", 2, START + MINUTE)], 0)
+    bus.label(label_of("north", 0, "car", START + MINUTE), 0)
+    assert bus.counts["late_labels"] == 1
+
+
+def test_a_label_of_another_camera_is_refused() -> None:
+    """Its key is wrong."""
+    label = replace(label_of("south", 0, "car", START), camera_id="north")
+    with pytest.raises(DecodingError, match="south"):
+        Bus().label(label, 0)
+
+
+def test_a_patient_day_waits_for_its_labels_after_the_end() -> None:
+    """The source has ended; the promise closes the day."""
+    bus = Bus(policy(label_patience=timedelta(days=1)))
+    bus.observe([*passage("north", 0, START, ["car", "car"]), end("north", 2, START + MINUTE)], 0)
+    assert bus.closed() == []
+    bus.label(label_of("north", 0, "car", START + MINUTE), 0)
+    bus.label(promise("north", START + timedelta(days=1)), 1)
+    assert bus.closed()[0].tally.labels == 1
+
+
+def test_patience_ends() -> None:
+    """Without any promise the day closes when its labels had their time."""
+    bus = Bus(policy(label_patience=timedelta(hours=2)))
+    times = [START, START + timedelta(hours=26), START + timedelta(hours=26, minutes=10)]
+    for offset, at in enumerate(times):
+        assert bus.closed() == []
+        bus.observe([heartbeat("north", offset, at)], offset)
+    assert [day.day for day in bus.closed()] == ["2026-03-02"]
+
+
+def test_state_stays_small_over_days() -> None:
+    """Closed days leave nothing but the last hour behind."""
+    bus = Bus()
+    for i in range(5 * 24 * 30):
+        bus.observe([prediction("north", i, START + i * 2 * MINUTE, kind="sample")], i)
+    assert len(bus.closed()) == 4
+    assert len(bus.values) < 20
+
+
+def test_a_fall_of_confidence_alerts_at_once_and_once_a_day() -> None:
+    """Before the day closes."""
+    bus = Bus()
+    for i in range(400):
+        confidence = (0.95 if i < 200 else 0.6) + (i % 5) / 100
+        bus.observe([prediction("north", i, START + i * MINUTE, kind="sample", confidence=confidence)], i)
+    (alert,) = bus.of(Alert)
+    assert isinstance(alert, Alert)
+    assert alert.alert_id == "drift:confidence:north:2026-03-02"
+    assert alert.value < 0.7 < 0.9 < alert.threshold
+    assert bus.closed() == []

@@ -1,0 +1,103 @@
+"""Camera-days become reports: when, with whom, and what they raise."""
+
+from datetime import timedelta
+
+from monitor.metrics import cells
+from monitor.windows import Calendar
+from schemas.records import Alert, CameraDay, DayReport, Drift, Tally
+from tests.monitor.world import START, Bus
+
+
+def camera_day(camera: str, day: str, revision: int = 1, right: int = 9, wrong: int = 1) -> CameraDay:
+    """A day of some labelled cars, some of them taken for trucks."""
+    starts_at, ends_at = Calendar("UTC").bounds(day)
+    tally = Tally(frames=10, vehicle_cells=cells({("car", "car"): right, ("car", "truck"): wrong}))
+    return CameraDay(camera, day, "UTC", revision, starts_at, ends_at, tally, (), ("v1",))
+
+
+def merged(*days: CameraDay) -> Bus:
+    """A merger that took these in."""
+    bus = Bus()
+    for day in days:
+        bus.hand_in(day)
+    return bus
+
+
+def reports(bus: Bus) -> list[tuple[str, int, list[str], tuple[str, ...]]]:
+    """Day, revision, cameras, absent of each report."""
+    found = [record for record in bus.sent if isinstance(record, DayReport)]
+    return [(r.day, r.revision, [c.camera_id for c in r.cameras], r.absent) for r in found]
+
+
+MONDAY, TUESDAY = "2026-03-02", "2026-03-03"
+
+
+def opened(camera: str, day: str) -> CameraDay:
+    """The announcement of a camera's day."""
+    return camera_day(camera, day, revision=0, right=0, wrong=0)
+
+
+def test_a_report_waits_for_every_camera_that_began_the_day() -> None:
+    """One report when the last has handed in."""
+    bus = merged(opened("a", MONDAY), opened("b", MONDAY), camera_day("b", MONDAY))
+    assert reports(bus) == []
+    bus.hand_in(camera_day("a", MONDAY))
+    assert reports(bus) == [(MONDAY, 1, ["a", "b"], ())]
+
+
+def test_nothing_waits_for_a_silent_camera() -> None:
+    """The others' next day is the signal; the silent one is a revision when it comes."""
+    bus = merged(opened("a", MONDAY), opened("b", MONDAY), camera_day("b", MONDAY), camera_day("b", TUESDAY))
+    assert reports(bus) == [(MONDAY, 1, ["b"], ()), (TUESDAY, 1, ["b"], ("a",))]
+    bus.hand_in(camera_day("a", MONDAY))
+    assert reports(bus)[-1] == (MONDAY, 2, ["a", "b"], ())
+
+
+def test_a_camera_day_that_comes_twice_makes_no_revision() -> None:
+    """As after a kill."""
+    bus = merged(camera_day("a", MONDAY), camera_day("a", MONDAY), opened("a", MONDAY))
+    assert reports(bus) == [(MONDAY, 1, ["a"], ())]
+
+
+def test_a_bad_day_alerts_once_for_all_cameras() -> None:
+    """No alert for the camera beside it, and none again with the next revision."""
+    bus = merged(camera_day("a", MONDAY, right=2, wrong=10), camera_day("b", MONDAY, right=9, wrong=9))
+    (alert,) = [record for record in bus.sent if isinstance(record, Alert)]
+    assert (alert.alert_id, alert.severity, alert.samples) == ("accuracy:2026-03-02", "critical", 12)
+    assert "2 of 12 labelled vehicles" in alert.summary
+    assert alert.report is not None
+
+
+def test_one_bad_camera_among_good_ones_alerts_for_itself() -> None:
+    """The day as a whole is good."""
+    days = [opened("a", MONDAY), camera_day("b", MONDAY, right=90), camera_day("a", MONDAY, right=2, wrong=10)]
+    bus = merged(opened("b", MONDAY), *days)
+    alerts = [record for record in bus.sent if isinstance(record, Alert)]
+    assert [(a.alert_id, a.severity, a.camera_id) for a in alerts] == [("camera-accuracy:a:2026-03-02", "warning", "a")]
+
+
+def test_too_few_labels_raise_no_alert() -> None:
+    """Nine, where ten are asked for."""
+    assert not merged(camera_day("a", MONDAY, right=0, wrong=9)).of(Alert)
+
+
+def test_an_alert_tells_since_when_a_drift_may_explain_it() -> None:
+    """The earliest harmful drift of the day."""
+    at = START + timedelta(hours=7)
+    drifts = (Drift("brightness", "adwin", at, 120.0, 180.0, worse=True),)
+    bad = camera_day("a", MONDAY, right=2, wrong=10)
+    day = CameraDay("a", MONDAY, "UTC", 1, bad.starts_at, bad.ends_at, bad.tally, drifts, ("v1",))
+    (alert,) = merged(day).of(Alert)
+    assert isinstance(alert, Alert)
+    assert alert.since == at
+    assert "brightness went from 120 to 180 about 07:00 UTC" in alert.summary
+
+
+def test_the_merger_forgets_days_long_past() -> None:
+    """Its state does not grow."""
+    bus = Bus()
+    for i in range(100):
+        bus.hand_in(camera_day("a", (START + timedelta(days=i)).date().isoformat()))
+    assert len(bus.merger) == 41
+    bus.hand_in(camera_day("b", MONDAY))
+    assert reports(bus)[-1][0] != MONDAY
