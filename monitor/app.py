@@ -9,9 +9,12 @@ camera-days  ──► merger (table)  ─► reports, alerts
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
 from yarl import URL
 
 from monitor.cameras import Policy
@@ -19,7 +22,7 @@ from monitor.counters import CAMERA_STATES
 from monitor.folding import Outcome, Position, take_label, take_observations
 from monitor.merging import take_camera_day
 from monitor.published import Published
-from monitor.rules import day_rules
+from monitor.rules import Rule, day_rules
 from monitor.security import credentials
 from monitor.shell import Clock, Intake, Outbox, wall_clock
 from monitor.transport import CommittedApp
@@ -28,7 +31,9 @@ from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
 from schemas.records import CameraDay, Label, Observations, Telemetry
-from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY, Topic
+from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY
+
+log = structlog.get_logger(__name__)
 
 # After a kill the group waits this long before the partitions are given to somebody else: the least that brokers
 # allow unless told otherwise.
@@ -46,6 +51,37 @@ def policy(settings: MonitorSettings) -> Policy:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """What a record's bytes do, topic by topic."""
+
+    codec: Codec
+    "Reads them."
+    policy: Policy
+    "When passages and days are over."
+    rules: tuple[Rule, ...]
+    "What raises an alert about a day."
+    clock: Clock
+    "Says how far a picture's time may be believed."
+
+    def observations(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold a batch of predictions."""
+        return take_observations(self.policy, values, self.codec.decode(data, Observations), position, self.clock())
+
+    def label(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold a label."""
+        return take_label(self.policy, values, self.codec.decode(data, Label), position)
+
+    def telemetry(self, data: bytes, _values: Mapping[str, bytes], _position: Position) -> Outcome:
+        """Count a device's state."""
+        CAMERA_STATES.labels(self.codec.decode(data, Telemetry).state).inc()
+        return Outcome()
+
+    def camera_day(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold one camera's day."""
+        return take_camera_day(self.rules, self.codec, values, self.codec.decode(data, CameraDay), position)
+
+
 def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> CommittedApp:
     """The app, ready to be started.
 
@@ -54,49 +90,44 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
 
     """
     app = _bare_app(settings)
-    names = settings.kafka.names
-    outbox = Outbox(app, names, codec)
-    cameras = _table(app, "cameras", settings.kafka.camera_partitions)
-    merger = _table(app, "merger", 1)
-    rules = policy(settings.monitor)
-    lock = asyncio.Lock()
+    outbox = Outbox(app, settings.kafka.names, codec)
+    rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
+    folds = Folds(codec, policy(settings.monitor), rules, clock)
+    by_camera = partial(
+        Intake, table=_table(app, "cameras", settings.kafka.camera_partitions), outbox=outbox, lock=asyncio.Lock()
+    )
+    _agent(app, settings, by_camera(OBSERVATIONS, fold=folds.observations))
+    _agent(app, settings, by_camera(LABELS, fold=folds.label))
+    _agent(app, settings, by_camera(TELEMETRY, fold=folds.telemetry))
 
-    def fold_observations(data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
-        return take_observations(rules, values, codec.decode(data, Observations), position, clock())
-
-    def fold_label(data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
-        return take_label(rules, values, codec.decode(data, Label), position)
-
-    def fold_telemetry(data: bytes, _values: Mapping[str, bytes], _position: Position) -> Outcome:
-        CAMERA_STATES.labels(codec.decode(data, Telemetry).state).inc()
-        return Outcome()
-
-    table = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
-
-    def fold_camera_day(data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
-        return take_camera_day(table, codec, values, codec.decode(data, CameraDay), position)
-
-    _agent(app, settings, Intake(OBSERVATIONS, cameras, fold_observations, outbox, lock), OBSERVATIONS)
-    _agent(app, settings, Intake(LABELS, cameras, fold_label, outbox, lock), LABELS)
-    _agent(app, settings, Intake(TELEMETRY, cameras, fold_telemetry, outbox, lock), TELEMETRY)
     published = Published(settings.kafka, codec)
     app.on_partitions_assigned.connect(published.forget, weak=False)
-    days = Intake(CAMERA_DAYS, merger, fold_camera_day, outbox, asyncio.Lock())
-    _agent(app, settings, days, CAMERA_DAYS, published.is_new)
+    merger = _table(app, "merger", 1)
+    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, asyncio.Lock(), published.is_new))
     return app
 
 
-def _agent(app: CommittedApp, settings: Settings, intake: Intake, topic: Topic, sending: Any = None) -> None:
+def _agent(app: CommittedApp, settings: Settings, intake: Intake) -> None:
     """Read a topic into its intake. One at a time: with more, an offset could be committed past an unfinished record."""
 
     async def take_in(stream: Any) -> None:
         async for event in stream.events():
-            await intake.take(event, sending)
+            await _take_or_crash(app, intake, event)
 
-    source = app.topic(
-        settings.kafka.names.of(topic), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
-    app.agent(source, name=f"monitor.{topic.name}", concurrency=1)(take_in)
+    name = settings.kafka.names.of(intake.topic)
+    source = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    app.agent(source, name=f"monitor.{intake.topic.name}", concurrency=1)(take_in)
+
+
+async def _take_or_crash(app: CommittedApp, intake: Intake, event: Any) -> None:
+    """Faust forgets a record that an exception lets go of: better to stop, and have it come again after a restart."""
+    try:
+        await intake.take(event)
+    except Exception as error:
+        at = event.message
+        log.exception("monitor stops at a record", topic=at.topic, partition=at.partition, offset=at.offset)
+        await app.crash(error)
+        await asyncio.Event().wait()  # until the app is stopped, so that the record is not acknowledged
 
 
 def _table(app: CommittedApp, name: str, partitions: int) -> Any:

@@ -3,11 +3,19 @@
 import asyncio
 from typing import Any
 
+import structlog
+
 from runtime.clients import read_all
 from runtime.settings import KafkaSettings
 from schemas.codec import Codec
+from schemas.errors import BrokerError
 from schemas.records import DayReport, Record
 from schemas.topics import REPORTS
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 1.0
+"Pause before the broker is asked again."
 
 
 class Published:
@@ -26,11 +34,19 @@ class Published:
         if not isinstance(record, DayReport):
             return True
         if self._revisions is None:
-            self._revisions = await asyncio.to_thread(self._read)
+            self._revisions = await self._read_until_answered()
         if record.revision <= self._revisions.get(record.day, 0):
             return False
         self._revisions[record.day] = record.revision
         return True
+
+    async def _read_until_answered(self) -> dict[str, int]:
+        while True:
+            try:
+                return await asyncio.to_thread(self._read)
+            except BrokerError as error:
+                log.warning("reports not read, trying again", error=str(error))
+                await asyncio.sleep(RETRY_S)
 
     def _read(self) -> dict[str, int]:
         revisions: dict[str, int] = {}

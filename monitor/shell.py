@@ -26,6 +26,7 @@ from schemas.topics import ALERTS, CAMERA_DAYS, PASSAGES, REPORTS, Names, Topic
 log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
+IsNew = Callable[[Record], Awaitable[bool]]
 Fold = Callable[[bytes, Mapping[str, bytes], Position], Outcome]
 "What a record's bytes do, given the table's values."
 
@@ -159,27 +160,30 @@ def _is_refusal(parcel: Parcel, result: BaseException | None) -> bool:
 class Intake:
     """Takes the records of one topic into one table."""
 
-    def __init__(self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock) -> None:
-        """`lock` is shared by the intakes of a table: records are folded one at a time."""
-        self._topic, self._values, self._fold = topic, TableValues(table), fold
-        self._outbox, self._lock = outbox, lock
+    def __init__(
+        self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock, is_new: IsNew | None = None
+    ) -> None:
+        """`lock` is shared by the intakes of a table, so that records are folded one at a time.
 
-    async def take(self, event: Any, sending: Callable[[Record], Awaitable[bool]] | None = None) -> None:
-        """Fold a record, send what follows, write the state; what cannot be folded is put aside.
-
-        `sending` may hold an output back that was sent before.
+        `is_new` may hold an output back that was sent before.
         """
+        self.topic = topic
+        self._values, self._fold = TableValues(table), fold
+        self._outbox, self._lock, self._is_new = outbox, lock, is_new
+
+    async def take(self, event: Any) -> None:
+        """Fold a record, send what follows, write the state; what cannot be folded is put aside."""
         message = event.message
         async with self._lock:
             outcome = await self._folded(message)
-            outputs = [record for record in outcome.outputs if sending is None or await sending(record)]
+            outputs = [record for record in outcome.outputs if self._is_new is None or await self._is_new(record)]
             await self._outbox.send(outputs, message.partition)
             self._values.write(outcome.writes)
-        RECORDS.labels(self._topic.name).inc()
+        RECORDS.labels(self.topic.name).inc()
 
     async def _folded(self, message: Any) -> Outcome:
         try:
-            outcome = self._fold(message.value or b"", self._values, Position(self._topic.name, message.offset))
+            outcome = self._fold(message.value or b"", self._values, Position(self.topic.name, message.offset))
         except RoadwatchError as error:
             return await self._put_aside(message, error)
         except Exception as error:
@@ -192,7 +196,7 @@ class Intake:
         log.warning(
             "dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=str(error)
         )
-        await self._outbox.dead_letter(self._topic, message, error)
+        await self._outbox.dead_letter(self.topic, message, error)
         return Outcome()
 
     async def _report(self, message: Any, outcome: Outcome) -> None:

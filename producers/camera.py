@@ -1,6 +1,7 @@
 """Cameras as a service: each in a thread of its own, with its own source and its own writer to Kafka."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event, Thread
@@ -95,12 +96,14 @@ def equipment_of(camera: CameraConfig, sink: FrameSink, stop: Event) -> Equipmen
     framer = Framer(camera.id, camera.epoch(datetime.now(UTC)), camera.jpeg_quality)
     if camera.kind == "simulator":
         return _simulated(camera, framer, sink, stop)
+    opener = _LiveOpener(camera, stop) if camera.kind == "live" else partial(_recorded, camera, stop)
     return Equipment(
-        open=partial(_open, camera, stop),
+        open=opener,
         sink=sink,
         framer=framer,
         selection=_selection(camera, framer, camera.zones),
         stopped=stop.is_set,
+        wait=stop.wait,
     )
 
 
@@ -113,6 +116,7 @@ def _simulated(camera: CameraConfig, framer: Framer, sink: FrameSink, stop: Even
         framer=framer,
         selection=_selection(camera, framer, zones),
         stopped=stop.is_set,
+        wait=stop.wait,
         device=simulator.telemetry_at,
         truth=TruthLabels(camera.id, simulator.truth_at) if camera.simulator.truth else None,
     )
@@ -137,25 +141,44 @@ def _selection(camera: CameraConfig, framer: Framer, zones: Sequence[Zone]) -> S
     return Vehicles(framer, zones) if camera.gate else EveryNth(framer, camera.every)
 
 
-def _open(camera: CameraConfig, stop: Event) -> Source:
-    """A device, a stream or a recording. What fails here can never work: streams connect later, when read."""
-    recording = camera.kind == "recording"
-    try:
-        source = open_source(
-            camera.source, started_at=camera.start if recording else None, fps=camera.fps, loop=camera.loop
+def _recorded(camera: CameraConfig, stop: Event) -> Source:
+    with _faults_of(camera):
+        return _paced(
+            open_source(camera.source, started_at=camera.start, fps=camera.fps, loop=camera.loop), camera.speed, stop
         )
+
+
+class _LiveOpener:
+    """Opens a live camera, anew after each loss, and lets go of it as soon as somebody says stop."""
+
+    def __init__(self, camera: CameraConfig, stop: Event) -> None:
+        self._camera = camera
+        self._stop = stop
+        self._source: Source | None = None
+        self._watcher = Thread(target=self._close_at_stop, name=f"stop-{camera.id}", daemon=True)
+
+    def __call__(self) -> Source:
+        """Begin to connect; only reading tells whether the camera answers."""
+        with _faults_of(self._camera):
+            self._source = open_source(self._camera.source)
+        if not self._watcher.is_alive() and not self._stop.is_set():
+            self._watcher.start()
+        return self._source
+
+    def _close_at_stop(self) -> None:
+        """A read that waits for a picture returns when its source is closed."""
+        self._stop.wait()
+        if self._source:
+            self._source.close()
+
+
+@contextmanager
+def _faults_of(camera: CameraConfig) -> Iterator[None]:
+    """What fails when a source is opened can never work: streams connect later, when read."""
+    try:
+        yield
     except SourceError as error:
         raise ConfigurationError(f"camera {camera.id!r}", [f"source: {error}"]) from error
-    if recording:
-        return _paced(source, camera.speed, stop)
-    Thread(target=_close_at, args=(stop, source), name=f"stop-{camera.id}", daemon=True).start()
-    return source
-
-
-def _close_at(stop: Event, source: Source) -> None:
-    """Let a read that waits for a live camera return as soon as somebody says stop."""
-    stop.wait()
-    source.close()
 
 
 def _paced(source: Source, speed: float, stop: Event) -> Source:

@@ -2,7 +2,7 @@
 
 source ─► picture ─┬─► vehicles under way, or every n-th picture ─┬─► frames ─► sink
                    └─► now and then, a sign of life ──────────────┘
-running ──► SourceError ──► stalled: the source is asked again, and waits ──► running    live cameras
+running ──► SourceError ──► stalled: waits, longer each time, opens anew ──► running     live cameras
 running ──► the source's end ──► labels, end frame, telemetry ──► ended                  recordings, the simulator
 """
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from producers.backoff import Backoff
 from producers.cameras import CameraConfig
 from producers.framing import Framer
 from producers.selection import Selection
@@ -58,6 +59,8 @@ class Equipment:
     "Chooses them."
     stopped: Callable[[], bool]
     "Whether to stop."
+    wait: Callable[[float], object]
+    "Waits so many seconds, or until told to stop."
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     "The wall clock."
     device: Callable[[datetime], DeviceReading] | None = None
@@ -69,9 +72,10 @@ class Equipment:
 class CameraLoop:
     """Films until the source ends or somebody says stop."""
 
-    def __init__(self, camera: CameraConfig, equipment: Equipment) -> None:
+    def __init__(self, camera: CameraConfig, equipment: Equipment, backoff: Backoff | None = None) -> None:
         self._camera = camera
         self._with = equipment
+        self._backoff = backoff or Backoff()
         self._meter = Meter(camera.id)
         self._heartbeat, self._telemetry = Pace(camera.heartbeat_s), Pace(camera.telemetry_s)
         self._state: CameraState | None = None
@@ -82,29 +86,30 @@ class CameraLoop:
 
         Raises:
             ConfigurationError: the source cannot be, or the zones do not fit its pictures.
-            SourceError: a recording broke off; a live camera is asked again instead.
+            SourceError: a recording broke off; a live camera is opened again instead.
             BrokerUnavailableError: the broker stayed away, which ends a recording: read again, it gives the same
                 frame ids again. A live camera goes on.
 
         """
-        with closing(self._with.open()) as source:
-            for picture in self._pictures(source):
-                self._take(picture)
+        while not self._with.stopped():
+            try:
+                self._film()
+                break
+            except SourceError as error:
+                self._stalled(error)
         if not self._with.stopped():
             self._end()
             self._with.sink.flush()
 
+    def _film(self) -> None:
+        with closing(self._with.open()) as source:
+            for picture in self._pictures(source):
+                self._take(picture)
+
     def _pictures(self, source: Source) -> Iterator[Picture]:
         """What the source gives until it ends or somebody says stop."""
         index = -1
-        while not self._with.stopped():
-            try:
-                picture = source.read()
-            except SourceError as error:
-                self._stalled(error)
-                continue
-            if picture is None:
-                return
+        while not self._with.stopped() and (picture := source.read()) is not None:
             self._skipped(picture.index - index - 1)
             index = picture.index
             yield picture
@@ -115,6 +120,7 @@ class CameraLoop:
 
     def _take(self, picture: Picture) -> None:
         self._meter.picture()
+        self._backoff.reset()
         self._last = picture
         at = picture.captured_at
         frames = self._with.selection.frames(picture)
@@ -157,12 +163,14 @@ class CameraLoop:
         log.warning("frame dropped", frame_id=frame.frame_id, reason=reason, error=str(error))
 
     def _stalled(self, error: SourceError) -> None:
-        """Say so and go on: the source waits and reconnects by itself. A recording would break off again."""
+        """Say so, wait and go on; a recording would break off again."""
         if self._camera.kind != "live":
             raise error
-        log.warning("source lost, opening it again", camera=self._camera.id, error=str(error))
+        wait_s = self._backoff.next_s()
+        log.warning("source lost, opening it again", camera=self._camera.id, wait_s=round(wait_s, 1), error=str(error))
         self._meter.reconnected()
         self._report("stalled", self._with.now())
+        self._with.wait(wait_s)
 
     def _report(self, state: CameraState, at: datetime) -> None:
         self._state = state

@@ -1,7 +1,11 @@
-"""What moves before the background: a mask of moving things, with their shadows taken away."""
+"""What moves before the background: a mask of moving things, with their shadows and lights on the road taken away.
+
+    picture ─► relit background ─► distance ─► sure and weak pixels ─► things ─► without shadow and beam ─► mask
+                     ▲                                                   │
+                     └────────── follows slowly, hardly under things ◄───┘
+"""
 
 import itertools
-import math
 from datetime import datetime
 
 import cv2
@@ -13,19 +17,49 @@ from producers.source import Image
 Mask = NDArray[np.uint8]
 """uint8, H×W, 255 where something moves, else 0."""
 
-MEMORY_S = 30.0
-"""A thing that stands still for about this long becomes background."""
+Floats = NDArray[np.float32]
 
-LONGEST_STEP_S = 1.0
-"""A gap between pictures counts as no more: after an hour's silence one picture must not become the background."""
+FIRST_PICTURES = 9
+"""The first background is the median of this many pictures: what drives covers a place in fewer than half of them."""
 
-FLOODED = 0.7
-"""When more than this part of the watched area changes at once, the light or the camera changed, not the traffic."""
+FEWEST = 3
+"""Of so few pictures there is a median that leaves a moving thing out: before that nothing is told."""
 
-HOLE = 0.05
-"""Gaps in a vehicle that are closed, in lane widths."""
+PAUSE_S = 20.0
+"""After a longer gap the light may be another: if much has changed, the background is begun anew."""
 
-GLASS, DENSE_WIDTH, DENSE = 0.25, 0.4, 0.7
+CHANGED, FLOODED = 0.25, 0.6
+"""Part of the view that differs when it is another light: in the first picture after a gap, and at any time."""
+
+SETTLE_S, CREEP = 3.0, 2.0
+"""The background follows small differences within SETTLE_S, large ones by CREEP grey levels a second only.
+
+So a vehicle must stand for half a minute to vanish, and dense traffic does not colour the road.
+"""
+
+SPREAD_S = 10.0
+"""Within this time the usual difference of a place is known: noise, leaves, drops on the lens."""
+
+WEAK, SURE = (2.0, 2.5), (4.0, 5.0)
+"""Thresholds: so many times the place's usual difference, plus so many grey levels (rounding, compression).
+
+A thing is what is weak and hangs together with something sure (hysteresis, Canny 1986).
+"""
+
+SHADE, SHINE = (0.3, 0.8), (1.2, 8.0)
+"""Brightness of a road in shadow and in a headlight's beam, in parts of its usual one.
+
+Weaker shadows do no harm, and dark vehicles in haze look like them.
+"""
+
+BRIGHT = 40
+"""Grey level of a road on which shadows can be told, and below which headlights are on."""
+
+BODY = 0.15
+"""A thing is its vehicle and its shadow if at least this part of it cannot be shadow; else it is a dark vehicle."""
+
+GAP = 0.25
+"""What looks like shadow in gaps of a vehicle not wider than this belongs to it, in lane widths."""
 
 _MOVING = 255
 
@@ -33,57 +67,96 @@ _MOVING = 255
 class Foreground:
     """Background subtraction that learns by event time, not by picture count.
 
-    A mixture of Gaussians for each pixel (Zivkovic and van der Heijden 2006, OpenCV's MOG2) with its shadow test
-    (Prati et al. 2003). When nearly everything changes at once it starts anew.
+    The background is a running robust mean that starts as a median; thresholds follow each place's usual
+    difference. Shadows are told as in Horprasert et al. 1999 and Prati et al. 2003: road of another brightness
+    with the same colours and texture.
     """
 
-    def __init__(self, watched: Mask, lane_px: NDArray[np.float32]) -> None:
-        """`watched` is 255 where vehicles are looked for; `lane_px` is how wide a lane is there (float32, H×W)."""
-        self._watched = watched
-        self._watched_px = max(1, cv2.countNonZero(watched))
-        self._model = cv2.createBackgroundSubtractorMOG2(history=500, varThreshold=14, detectShadows=True)
-        self._model.setBackgroundRatio(0.7)
-        self._model.setShadowThreshold(0.65)
+    def __init__(self, lane_px: Floats) -> None:
+        """`lane_px` is how wide a lane is at each place (float32, H×W), in the pixels of the pictures to come."""
         self._bands = _bands(lane_px)
-        self._seen = 0
+        self._first: list[Image] = []
+        self._road = np.zeros((*lane_px.shape, 3), np.float32)
+        self._spread = np.ones(lane_px.shape, np.float32)
         self._last: datetime | None = None
 
     def mask(self, image: Image, at: datetime) -> Mask:
         """Return what moves in a picture (uint8, H×W×3, BGR) taken at `at`; nothing while the view is still new."""
-        labels = self._model.apply(image, learningRate=self._rate(at)).astype(np.uint8, copy=False)
-        labels[self._watched == 0] = 0
-        self._seen += 1
-        if cv2.countNonZero(labels) > FLOODED * self._watched_px:
-            self._seen = 1
-            return np.zeros_like(self._watched)
-        return self._without_shadows(labels)
-
-    def _rate(self, at: datetime) -> float:
         step_s = (at - self._last).total_seconds() if self._last else 0.0
         self._last = at
-        steady = 1 - math.exp(-min(max(step_s, 0.0), LONGEST_STEP_S) / MEMORY_S)
-        return max(steady, 1 / (self._seen + 1))
+        if len(self._first) < FEWEST:
+            self._begin(image)
+            return np.zeros(image.shape[:2], np.uint8)
+        self._relight(image)
+        difference = cv2.blur(_largest(cv2.absdiff(image, self._shown())), (3, 3))
+        things = self._things(difference)
+        if np.count_nonzero(things) > (CHANGED if step_s > PAUSE_S else FLOODED) * things.size:
+            self._first = []
+            self._begin(image)
+            return np.zeros_like(things)
+        self._learn(image, difference, things, min(step_s, 1.0))
+        return self._vehicles(image, things)
 
-    def _without_shadows(self, labels: NDArray[np.uint8]) -> Mask:
-        """Keep what moves, and of the shadows only what is enclosed by it: dark cars look like shadows inside."""
-        moving = np.where(labels == _MOVING, _MOVING, 0).astype(np.uint8)
-        sure = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8, copy=False)
+    def _shown(self) -> Image:
+        return self._road.astype(np.uint8)
+
+    def _begin(self, image: Image) -> None:
+        self._first.append(image)
+        self._road = np.median(np.stack(self._first), axis=0).astype(np.float32)
+        usual = [float(np.median(_largest(cv2.absdiff(a, b)))) for a, b in itertools.pairwise(self._first)]
+        self._spread[:] = np.median(usual) if usual else 1.0
+
+    def _relight(self, image: Image) -> None:
+        """Add the change of the whole view's brightness, its median, to the background."""
+        change = image[::4, ::4].astype(np.float32) - self._road[::4, ::4]
+        self._road += np.median(change.reshape(-1, 3), axis=0)
+        np.clip(self._road, 0, 255, out=self._road)
+
+    def _things(self, difference: NDArray[np.uint8]) -> Mask:
+        weak, sure = (difference > times * self._spread + more for times, more in (WEAK, SURE))
+        _, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
+        kept = np.zeros(int(labels.max()) + 1, np.uint8)
+        kept[labels[sure]] = _MOVING
+        kept[0] = 0
+        return kept[labels]
+
+    def _learn(self, image: Image, difference: NDArray[np.uint8], things: Mask, step_s: float) -> None:
+        if len(self._first) < FIRST_PICTURES:
+            self._begin(image)
+            return
+        way = (image - self._road) * (step_s / SETTLE_S)
+        self._road += np.clip(way, -CREEP * step_s, CREEP * step_s)
+        cv2.accumulateWeighted(difference, self._spread, step_s / SPREAD_S, mask=cv2.bitwise_not(things))
+
+    def _vehicles(self, image: Image, things: Mask) -> Mask:
+        """Take shadow and shine from the things that are more than that."""
+        if not things.any():
+            return things
+        body = np.where(self._road_like(image), 0, things).astype(np.uint8)
+        body = cv2.morphologyEx(body, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8, copy=False)
+        _, labels = cv2.connectedComponents(things, connectivity=4)
+        share = np.bincount(labels.ravel(), body.ravel() > 0) / np.bincount(labels.ravel())
         for top, bottom, lane in self._bands:
-            sure[top:bottom] = _filled(sure[top:bottom], labels[top:bottom], lane)
-        outlines, _ = cv2.findContours(sure, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        return cv2.drawContours(np.zeros_like(sure), outlines, -1, _MOVING, cv2.FILLED).astype(np.uint8)
+            body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_CLOSE, _disc(GAP * lane))
+        return np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8)
+
+    def _road_like(self, image: Image) -> NDArray[np.bool_]:
+        road = self._shown()
+        here, usual = (cv2.cvtColor(cv2.blur(shown, (5, 5)), cv2.COLOR_BGR2GRAY) for shown in (image, road))
+        ratio = cv2.divide(here, usual, dtype=cv2.CV_32F)
+        off = _largest(np.abs(image - self._road * ratio[..., None]))
+        same = off <= (WEAK[0] * self._spread + WEAK[1]) * np.maximum(ratio, 1)
+        shade = (ratio >= SHADE[0]) & (ratio <= SHADE[1]) & (usual >= BRIGHT)
+        shine = (ratio >= SHINE[0]) & (ratio <= SHINE[1]) & (usual < BRIGHT)
+        return cv2.blur((same & (shade | shine)).astype(np.float32), (3, 3)) > 0.6
 
 
-def _filled(sure: Mask, labels: NDArray[np.uint8], lane_px: float) -> Mask:
-    """Close small gaps, and those shadow-like ones (windscreens, grilles) that lie between moving rows, full of it."""
-    between = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, np.ones((_odd(GLASS * lane_px), 1), np.uint8))
-    dense = cv2.blur((labels > 0).astype(np.uint8) * 255, (_odd(DENSE_WIDTH * lane_px), 1))
-    glass = (between > 0) & (labels > 0) & (dense > DENSE * 255)
-    together = np.where(glass, _MOVING, sure).astype(np.uint8)
-    return cv2.morphologyEx(together, cv2.MORPH_CLOSE, _disc(HOLE * lane_px)).astype(np.uint8)
+def _largest(channels: NDArray[np.generic]) -> NDArray[np.generic]:
+    blue, green, red = cv2.split(channels)
+    return cv2.max(cv2.max(blue, green), red)
 
 
-def _bands(lane_px: NDArray[np.float32]) -> list[tuple[int, int, float]]:
+def _bands(lane_px: Floats) -> list[tuple[int, int, float]]:
     """Return strips of rows with a lane's width there: what is far away is small and stands close."""
     rows = np.median(lane_px, axis=1)
     steps = np.round(np.log2(np.maximum(rows, 1)) * 1.5).astype(int)
@@ -91,9 +164,6 @@ def _bands(lane_px: NDArray[np.float32]) -> list[tuple[int, int, float]]:
     return [(top, bottom, float(rows[top:bottom].mean())) for top, bottom in itertools.pairwise(edges)]
 
 
-def _odd(size_px: float) -> int:
-    return max(1, round((size_px - 1) / 2) * 2 + 1)
-
-
 def _disc(size_px: float) -> NDArray[np.uint8]:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(size_px), _odd(size_px))).astype(np.uint8)
+    odd = max(1, round((size_px - 1) / 2) * 2 + 1)
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (odd, odd)).astype(np.uint8)

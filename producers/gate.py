@@ -15,13 +15,13 @@ from producers.tracker import Track, Tracker
 from producers.zones import Zone, check_zones
 from schemas.errors import ConfigurationError
 
-WORK_PX = 400
+WORK_PX = 320
 """The longer side of the part of the picture that is looked at, after scaling down: cars stay 15 pixels wide or more."""
 
-HEADROOM = 1.5
+HEADROOM = 2.0
 """Above a zone this much of its lane's width is looked at too: lorries stand in the lane but reach over its end."""
 
-BESIDE = 0.25
+BESIDE = 1.0
 """Beside the zones this much of a lane's width is looked at too."""
 
 MARGIN = 0.06
@@ -115,7 +115,7 @@ class MotionGate:
         self._window = Window(self.zones, width, height)
         inner = [self._window.inward(zone) for zone in self.zones]
         self._road = Road(inner, *self._window.size)
-        self._foreground = Foreground(_watched(self._road), self._road.lane_px)
+        self._foreground = Foreground(self._road.lane_px)
         self._tracker = Tracker(inner)
         self._sent: dict[int, _Sent] = {}
 

@@ -1,12 +1,13 @@
 """The command line: `roadwatch --help`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roadwatch.commands import camera, config, demo, label, models, passes, services, topics, up
+from roadwatch.commands import camera, config, demo, label, ledger, models, passes, services, topics, up
 from roadwatch.context import Given, errors
 from schemas.errors import ConfigurationError, RoadwatchError
 
@@ -27,9 +28,20 @@ app.add_typer(topics.app, name="topics", help="The topics on the cluster.")
 app.add_typer(label.app, name="label", help="Labels: what frames and passages truly show.")
 app.add_typer(models.app, name="models", help="The model: trained, evaluated, shown.")
 app.add_typer(config.app, name="config", help="The settings in force.")
-for command in (demo.demo, up.up, services.broker, camera.camera, services.process, services.monitor, services.mail):
-    app.command()(command)
-for command in (services.inbox, services.health, passes.passes):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo.demo,
+    up.up,
+    services.broker,
+    camera.camera,
+    services.process,
+    services.monitor,
+    services.mail,
+    services.inbox,
+    services.health,
+    passes.passes,
+    ledger.ledger,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

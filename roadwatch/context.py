@@ -15,6 +15,7 @@ from rich.console import Console
 
 from runtime.service import configure_logs, serve_metrics, stopping
 from runtime.settings import Settings, load_settings
+from schemas.errors import ConfigurationError
 
 SUPERVISED = "ROADWATCH_SUPERVISED"
 "Set for services that a supervisor starts: they stop when their standard input, which it holds open, ends."
@@ -60,6 +61,12 @@ def _stop_at_end_of_input(stop: Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     stop.set()
+
+
+def require_file(path: Path, option: str) -> None:
+    """Raise ConfigurationError when a file that was named is not there."""
+    if not path.is_file():
+        raise ConfigurationError(option, [f"{path} is not there, or is no file"])
 
 
 def print_json(value: object) -> None:

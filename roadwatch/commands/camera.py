@@ -1,6 +1,9 @@
 """`roadwatch camera`: films with the cameras of cameras.toml, or with one that is described on the spot."""
 
+import logging
+import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +16,10 @@ from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from producers.cameras import CameraConfig
+
+
+SOURCE_THREAD = "camera "
+"How the names of live sources' threads begin."
 
 
 def camera(  # noqa: PLR0913, PLR0917  # each option is an argument
@@ -63,6 +70,17 @@ def camera(  # noqa: PLR0913, PLR0917  # each option is an argument
     with service(context) as (settings, stop):
         cameras = [_described(source, given)] if source else _chosen(settings, only or [], given)
         run_cameras(cameras, settings, stop, Pulse(settings.service.heartbeat_file).beat)
+    _leave_stuck_drivers()
+
+
+def _leave_stuck_drivers() -> None:
+    """End at once where OpenCV still tries to connect: Python's orderly end would abort the process in its midst.
+
+    Everything is sent and said by now; such a thread holds nothing but the attempt.
+    """
+    if any(thread.daemon and thread.name.startswith(SOURCE_THREAD) for thread in threading.enumerate()):
+        logging.shutdown()
+        os._exit(0)
 
 
 def _described(source: str, given: Mapping[str, object]) -> "CameraConfig":

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from roadwatch.context import AsJson, console, errors, print_json
+from roadwatch.context import AsJson, console, errors, print_json, require_file
 from roadwatch.demo.scenario import write_simulation, write_video
 from roadwatch.demo.state import RunState
 from roadwatch.demo.view import Teller, day_table, live_view
@@ -52,6 +52,8 @@ def demo(
     """
     from roadwatch.demo.run import LocalRun, RunOptions, sigterm_as_interrupt
 
+    if video:
+        require_file(video, "--video")
     clear(folder)
     write = partial(write_video, folder, str(video), zone or [], speed) if video else partial(write_simulation, folder)
     with sigterm_as_interrupt(), downloads("Apache Kafka") as progress:

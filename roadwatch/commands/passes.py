@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from roadwatch.commands.demo import watch
-from roadwatch.context import errors
+from roadwatch.context import errors, require_file
 from roadwatch.demo.scenario import START, write_video
 from roadwatch.progress import downloads
 from schemas.records import Passage
@@ -30,6 +30,7 @@ def passes(
     """
     from roadwatch.demo.run import LocalRun, RunOptions, sigterm_as_interrupt
 
+    require_file(video, "VIDEO")
     with tempfile.TemporaryDirectory(prefix="roadwatch-passes-") as folder, sigterm_as_interrupt():
         write = partial(write_video, Path(folder), str(video), zone, None)
         with downloads("Apache Kafka") as progress, LocalRun(RunOptions(Path(folder), write), progress) as run:

@@ -92,6 +92,10 @@ class LocalRun:
             require_running(self._broker)
             yield self.state
 
+    def pids(self) -> dict[str, int]:
+        """Process ids of the services that run."""
+        return self._supervisor.pids()
+
     @property
     def logs(self) -> Path:
         """The folder of the services' logs."""

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,11 @@ def is_complete(settings: Settings) -> bool:
     return sum(found.values()) == VEHICLES * len(CAMERAS)
 
 
+def has_passages(settings: Settings, least: int) -> bool:
+    """Whether more than so many passages were sent."""
+    return len(records(settings, PASSAGES)) > least
+
+
 def assert_exact(settings: Settings) -> None:
     """Each revision once, and the last one right."""
     found = reports(settings)
@@ -128,7 +134,7 @@ def test_kills_change_nothing(settings: Settings) -> None:
     rng = random.Random(7)
     for i in feed(settings, seed=2, slices=5):
         with monitor(settings):
-            wait_until(lambda: len(records(settings, PASSAGES)) > 100 * i)
+            wait_until(partial(has_passages, settings, 120 * i))
             time.sleep(rng.uniform(0.0, 1.0))
     with monitor(settings):
         wait_until(lambda: is_complete(settings))
