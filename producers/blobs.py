@@ -1,6 +1,5 @@
 """From a mask of moving things to single vehicles, each with the place where it stands on the road."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from producers.foreground import Mask
+from producers.scale import bands, disc
 from producers.zones import Point, Zone, chord
 
 Box = tuple[float, float, float, float]
@@ -24,8 +24,32 @@ OWN_LANE = 0.3
 STEP = 0.15
 """A vehicle's lower edge has no step higher than this, in lane widths, from one column to the next."""
 
-KNOWN_APART = 0.6
-"""Two known vehicles in one thing are parted when their feet lie this far from each other, in lane widths."""
+NECK = 0.2
+"""Vehicles hang together by no more than this, in lane widths, where they only touch."""
+
+CORE = 0.04
+"""What is left of a vehicle without its necks and edges covers at least this part of a square as wide as its lane."""
+
+NARROWS = 0.75
+"""One lane width up the picture the lane has at most this part of its width: the camera looks along the road."""
+
+BUMPER, BEHIND = 0.4, 0.55
+"""The lowest part of a vehicle (lane widths) shows its width; a roof has more than BEHIND of that, what follows less."""
+
+MOST_BEHIND = 4
+"""So many vehicles are told apart in one queue."""
+
+FAR_PX = 10
+"""Where a lane is narrower than this nothing is told: a car has six pixels there."""
+
+THIN = 0.2
+"""Rows and columns of a thing with less than this part of its usual ones are not taken into its box."""
+
+FILLED = 0.5
+"""A known vehicle is in a thing that fills this part of the box where the vehicle is expected."""
+
+OUTSIDE = 0.7
+"""What lies farther from a known vehicle's middle than this part of its size (0.5: its edge) is not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,7 @@ class Road:
         for index, zone in enumerate(zones):
             self._draw(index, zone)
         self.lane_px = self._everywhere()
+        self.bands = bands(self.lane_px)
 
     def _draw(self, index: int, zone: Zone) -> None:
         inside = np.zeros(self.labels.shape, np.uint8)
@@ -89,31 +114,93 @@ def _span(values: NDArray[np.float64]) -> tuple[float, float]:
     return low + edge, high - edge
 
 
-def blobs(mask: Mask, road: Road, expected: Sequence[Point] = ()) -> list[Blob]:
+def blobs(mask: Mask, road: Road, expected: Sequence[Box] = ()) -> list[Blob]:
     """Return the vehicles of a mask that stand in a zone.
 
-    Things that touch are one component of the mask; they are parted by the lanes in which their lower edge stands.
+    Things that hang together by a neck are parted there; what still hangs together is parted by the lanes in which
+    its lower edge stands, and by the boxes in which known vehicles are `expected`.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    labels = _parted(mask, road)
     found: list[Blob] = []
-    for index in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[index])
-        if area >= 9:
-            part = labels[top : top + height, left : left + width] == index
-            found += _vehicles(part, left, top, road, expected)
+    for left, top, width, height, index in _places(labels):
+        part = labels[top : top + height, left : left + width] == index
+        found += _vehicles(part, left, top, road, expected)
     return found
 
 
-def _vehicles(part: NDArray[np.bool_], left: int, top: int, road: Road, expected: Sequence[Point]) -> list[Blob]:
-    bottom = part.shape[0] - 1 - part[::-1].argmax(axis=0)
-    columns = np.arange(part.shape[1])
-    lanes = road.labels[top + bottom, left + columns]
-    widths = road.widths[top + bottom, left + columns]
-    made: list[Blob | None] = []
-    for stand in _stands(bottom, lanes, widths):
-        own = part & stand[None, :]
-        made += [_blob(piece, left, top, road) for piece in _one_behind_another(own, left, top, road, expected)]
+def _parted(mask: Mask, road: Road) -> NDArray[np.int32]:
+    """Return the number of each pixel's thing, 0 outside: the mask without its necks, each grown back."""
+    cores = mask.copy()
+    for top, bottom, lane in road.bands:
+        cores[top:bottom] = cv2.erode(mask[top:bottom], disc(NECK * lane))
+    _, things = cv2.connectedComponents(mask, connectivity=4)
+    cores[~_large(cores, road)] = 0
+    whole = np.bincount(things.ravel(), cores.ravel()) == 0
+    cores[whole[things] & (mask > 0)] = 255
+    _, numbers = cv2.connectedComponents(cores, connectivity=4)
+    _, nearest = cv2.distanceTransformWithLabels(255 - cores, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(int(nearest.max()) + 1, np.int32)
+    table[nearest[cores > 0]] = numbers[cores > 0]
+    return np.where(mask > 0, table[nearest], 0).astype(np.int32)
+
+
+def _large(cores: Mask, road: Road) -> NDArray[np.bool_]:
+    """Return where a core is large enough for a vehicle's."""
+    _, numbers = cv2.connectedComponents(cores, connectivity=4)
+    areas = np.bincount(numbers.ravel(), 1 / np.maximum(road.lane_px.ravel(), 1) ** 2)
+    large: NDArray[np.bool_] = areas[numbers] >= CORE
+    return large
+
+
+def _places(labels: NDArray[np.int32]) -> list[tuple[int, int, int, int, int]]:
+    """Return left, top, width, height and number of each thing of nine pixels or more."""
+    rows, columns = np.nonzero(labels)
+    numbers = labels[rows, columns]
+    count = int(numbers.max(initial=0)) + 1
+    low, high = np.full((2, count), labels.size), np.full((2, count), -1)
+    for axis, values in enumerate((columns, rows)):
+        np.minimum.at(low[axis], numbers, values)
+        np.maximum.at(high[axis], numbers, values)
+    kept = np.flatnonzero(np.bincount(numbers, minlength=count) >= 9)
+    sizes = high - low + 1
+    return [(int(low[0, n]), int(low[1, n]), int(sizes[0, n]), int(sizes[1, n]), int(n)) for n in kept if n]
+
+
+def _vehicles(part: NDArray[np.bool_], left: int, top: int, road: Road, expected: Sequence[Box]) -> list[Blob]:
+    known = _known(part, [(x - left, y - top, width, height) for x, y, width, height in expected])
+    if len(known) > 1:
+        pieces = _shared_out(part, known)
+    else:
+        bottom = part.shape[0] - 1 - part[::-1].argmax(axis=0)
+        columns = np.arange(part.shape[1])
+        lanes = road.labels[top + bottom, left + columns]
+        stands = _stands(bottom, lanes, road.widths[top + bottom, left + columns])
+        pieces = [piece for stand in stands for piece in _fronts(part & stand, left, top, road)]
+    made = [_blob(piece, left, top, road) for piece in pieces]
     return [blob for blob in made if blob]
+
+
+def _known(part: NDArray[np.bool_], expected: Sequence[Box]) -> list[Box]:
+    """Return the expected boxes that a thing fills, the nearest to the camera first, without repeating one."""
+    kept: list[Box] = []
+    for box in sorted(expected, key=lambda box: -(box[1] + box[3])):
+        x, y, width, height = (round(value) for value in box)
+        filled = np.count_nonzero(part[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)])
+        if filled >= FILLED * box[2] * box[3] and all(covered(box, other) < FILLED for other in kept):
+            kept.append(box)
+    return kept
+
+
+def _shared_out(part: NDArray[np.bool_], known: Sequence[Box]) -> list[NDArray[np.bool_]]:
+    """Give each pixel to the expected box that it lies in, the front one first, or else to the nearest in its sizes."""
+    y, x = np.mgrid[: part.shape[0], : part.shape[1]]
+    away = [
+        np.maximum(np.abs(x - left - width / 2) / width, np.abs(y - top - height / 2) / height)
+        for left, top, width, height in known
+    ]
+    order = [np.where(one <= 0.5, index - len(known), one) for index, one in enumerate(away)]
+    owner = np.argmin(np.stack(order), axis=0)
+    return [part & (owner == index) & (one <= OUTSIDE) for index, one in enumerate(away)]
 
 
 def _stands(bottom: NDArray[np.intp], lanes: NDArray[np.int16], widths: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
@@ -136,27 +223,39 @@ def _stands(bottom: NDArray[np.intp], lanes: NDArray[np.int16], widths: NDArray[
     return [(nearest == index) & (away[index] <= reach[index]) for index in range(len(owners))]
 
 
-def _one_behind_another(
-    own: NDArray[np.bool_], left: int, top: int, road: Road, expected: Sequence[Point]
-) -> list[NDArray[np.bool_]]:
-    """Cut a thing under the feet of vehicles that are known to be in it, the farthest first."""
-    columns = np.flatnonzero(own.any(axis=0))
-    if not len(columns):
-        return []
-    inside = sorted(
-        y for x, y in expected if left + columns[0] <= x <= left + columns[-1] and top <= y <= top + len(own)
-    )
-    foot_row = min(top + len(own), road.lane_px.shape[0]) - 1
-    apart = KNOWN_APART * float(road.lane_px[foot_row, left + int(columns.mean())])
-    cuts = [round(y) - top for y, after in itertools.pairwise(inside) if after - y >= apart]
-    rows = np.arange(len(own))
-    return [
-        own & ((rows >= start) & (rows < end))[:, None]
-        for start, end in zip([0, *cuts], [*cuts, len(own)], strict=True)
-    ]
+def _fronts(own: NDArray[np.bool_], left: int, top: int, road: Road) -> list[NDArray[np.bool_]]:
+    """Cut a thing where it becomes much narrower than the vehicle at its foot: what drives behind looks smaller.
+
+    Only where the road narrows towards the distance: seen from above, vehicles hide nothing of each other.
+    """
+    pieces = []
+    for _ in range(MOST_BEHIND):
+        rows = np.flatnonzero(own.any(axis=1))
+        if not len(rows):
+            break
+        cut = _next_behind(own[rows[0] : rows[-1] + 1], left, top + int(rows[0]), road)
+        pieces.append(own & (np.arange(len(own)) >= rows[0] + cut)[:, None])
+        own = own & ~pieces[-1]
+    return pieces
+
+
+def _next_behind(own: NDArray[np.bool_], left: int, top: int, road: Road) -> int:
+    """Return the row at which the next vehicle behind begins; 0 when there is none."""
+    foot_row, column = min(top + len(own), len(road.lane_px)) - 1, left + int(own[-1].nonzero()[0].mean())
+    lane = float(road.lane_px[foot_row, column])
+    if road.lane_px[max(0, foot_row - round(lane)), column] > NARROWS * lane:
+        return 0
+    low = max(0, len(own) - round(BUMPER * lane))
+    standing = own[low:].any(axis=0)
+    widths = own[:, standing].sum(axis=1)
+    narrow = np.flatnonzero(widths[:low] < BEHIND * np.percentile(widths[low:], 75))
+    return int(narrow[-1]) + 1 if len(narrow) else 0
 
 
 def _blob(own: NDArray[np.bool_], left: int, top: int, road: Road) -> Blob | None:
+    if not own.any():
+        return None
+    own = own & _thick(own, 0)[None, :] & _thick(own, 1)[:, None]
     xs, ys = np.flatnonzero(own.any(axis=0)), np.flatnonzero(own.any(axis=1))
     if not len(xs):
         return None
@@ -166,7 +265,21 @@ def _blob(own: NDArray[np.bool_], left: int, top: int, road: Road) -> Blob | Non
     foot_x = left + float(standing.mean())
     row, column = min(int(foot_y) - 1, road.labels.shape[0] - 1), int(foot_x)
     zone = int(road.labels[row, column])
-    if zone < 0 or own.sum() < SMALLEST * road.widths[row, column] ** 2:
+    if zone < 0 or road.widths[row, column] < FAR_PX or own.sum() < SMALLEST * road.widths[row, column] ** 2:
         return None
     box = (float(left + xs[0]), float(top + ys[0]), float(xs[-1] - xs[0] + 1), float(ys[-1] - ys[0] + 1))
     return Blob(box, (foot_x, foot_y), zone, float(road.widths[row, column]))
+
+
+def _thick(own: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Return the columns (axis 0) or rows (1) that are not much thinner than the others: no halo, no aerial."""
+    counts = own.sum(axis=axis)
+    thick: NDArray[np.bool_] = counts >= THIN * np.percentile(counts[counts > 0], 90)
+    return thick
+
+
+def covered(inner: Box, outer: Box) -> float:
+    """Return which part of `inner` lies in `outer`."""
+    width = min(inner[0] + inner[2], outer[0] + outer[2]) - max(inner[0], outer[0])
+    height = min(inner[1] + inner[3], outer[1] + outer[3]) - max(inner[1], outer[1])
+    return max(width, 0.0) * max(height, 0.0) / (inner[2] * inner[3])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 import cv2
@@ -45,12 +46,14 @@ def run_cameras(
         beat: Called a few times a second while any camera films.
 
     Raises:
+        ConfigurationError: a recording is not there.
         BrokerUnavailableError: nobody answers.
         TopicError: topics are missing or not as the table says.
         RoadwatchError: after all have ended, what cameras failed of: a single one's own error, or all in one.
 
     """
     cv2.setNumThreads(1)
+    _require_recordings(cameras)
     TopicAdmin(settings.kafka).require()
     failures: dict[str, Exception] = {}
     threads = [_start(camera, settings, stop, failures) for camera in cameras]
@@ -58,6 +61,14 @@ def run_cameras(
         beat()
         filming[0].join(LOOK_EVERY_S)
     _raise(failures, len(cameras))
+
+
+def _require_recordings(cameras: Sequence[CameraConfig]) -> None:
+    """A file that is not there never will be: said at once, and not after a broker was found."""
+    recordings = (camera for camera in cameras if camera.kind == "recording")
+    missing = [f"camera {c.id!r}: {c.source} is not there" for c in recordings if not Path(c.source).exists()]
+    if missing:
+        raise ConfigurationError("source", missing)
 
 
 def _start(camera: CameraConfig, settings: Settings, stop: Event, failures: dict[str, Exception]) -> Thread:
@@ -87,7 +98,7 @@ def _raise(failures: dict[str, Exception], cameras: int) -> None:
 def run_camera(camera: CameraConfig, settings: Settings, stop: Event) -> None:
     """Film with one camera until its source ends or `stop` is set; raises as `CameraLoop.run`."""
     log.info("camera begins", camera=camera.id, kind=camera.kind)
-    with Writer(settings.kafka, open_codec(settings.kafka)) as writer:
+    with Writer(settings.kafka, open_codec(settings.kafka), stop=stop) as writer:
         CameraLoop(camera, equipment_of(camera, writer, stop)).run()
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from producers.scale import bands, disc
 from producers.source import Image
 
 Mask = NDArray[np.uint8]
@@ -46,6 +47,9 @@ WEAK, SURE = (2.0, 2.5), (4.0, 5.0)
 A thing is what is weak and hangs together with something sure (hysteresis, Canny 1986).
 """
 
+HALO = 0.6
+"""What differs less than this part of the mean around it is a vehicle's halo: reflections, ringing of compression."""
+
 SHADE, SHINE = (0.3, 0.8), (1.2, 8.0)
 """Brightness of a road in shadow and in a headlight's beam, in parts of its usual one.
 
@@ -61,6 +65,9 @@ BODY = 0.15
 GAP = 0.25
 """What looks like shadow in gaps of a vehicle not wider than this belongs to it, in lane widths."""
 
+HOLE = 0.2
+"""Holes up to this part of a square as wide as the lane are filled; larger ones are road between two vehicles."""
+
 _MOVING = 255
 
 
@@ -74,7 +81,9 @@ class Foreground:
 
     def __init__(self, lane_px: Floats) -> None:
         """`lane_px` is how wide a lane is at each place (float32, H×W), in the pixels of the pictures to come."""
-        self._bands = _bands(lane_px)
+        self._lane_px = lane_px
+        self._bands = bands(lane_px)
+        self._halo = 2 * round(float(np.median(lane_px)) / 8) + 1
         self._first: list[Image] = []
         self._road = np.zeros((*lane_px.shape, 3), np.float32)
         self._spread = np.ones(lane_px.shape, np.float32)
@@ -114,6 +123,7 @@ class Foreground:
 
     def _things(self, difference: NDArray[np.uint8]) -> Mask:
         weak, sure = (difference > times * self._spread + more for times, more in (WEAK, SURE))
+        weak &= difference > HALO * cv2.blur(difference, (self._halo, self._halo))
         _, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
         kept = np.zeros(int(labels.max()) + 1, np.uint8)
         kept[labels[sure]] = _MOVING
@@ -137,8 +147,8 @@ class Foreground:
         _, labels = cv2.connectedComponents(things, connectivity=4)
         share = np.bincount(labels.ravel(), body.ravel() > 0) / np.bincount(labels.ravel())
         for top, bottom, lane in self._bands:
-            body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_CLOSE, _disc(GAP * lane))
-        return np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8)
+            body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_CLOSE, disc(GAP * lane))
+        return _filled(np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8), self._lane_px)
 
     def _road_like(self, image: Image) -> NDArray[np.bool_]:
         road = self._shown()
@@ -156,14 +166,8 @@ def _largest(channels: NDArray[np.generic]) -> NDArray[np.generic]:
     return cv2.max(cv2.max(blue, green), red)
 
 
-def _bands(lane_px: Floats) -> list[tuple[int, int, float]]:
-    """Return strips of rows with a lane's width there: what is far away is small and stands close."""
-    rows = np.median(lane_px, axis=1)
-    steps = np.round(np.log2(np.maximum(rows, 1)) * 1.5).astype(int)
-    edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(rows)]
-    return [(top, bottom, float(rows[top:bottom].mean())) for top, bottom in itertools.pairwise(edges)]
-
-
-def _disc(size_px: float) -> NDArray[np.uint8]:
-    odd = max(1, round((size_px - 1) / 2) * 2 + 1)
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (odd, odd)).astype(np.uint8)
+def _filled(mask: Mask, lane_px: Floats) -> Mask:
+    """Close the holes that lie within one vehicle: windows, and paint like the road's."""
+    _, labels = cv2.connectedComponents(cv2.bitwise_not(mask), connectivity=4)
+    areas = np.bincount(labels.ravel(), 1 / np.maximum(lane_px.ravel(), 1) ** 2)
+    return np.where(areas[labels] <= HOLE, _MOVING, mask).astype(np.uint8)

@@ -1,5 +1,6 @@
 """The motion gate: which pictures of which vehicles are worth sending, and when each vehicle crossed its line."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from producers.blobs import Box, Road, blobs
 from producers.foreground import Foreground, Mask
 from producers.source import Image, Picture
-from producers.tracker import Track, Tracker
-from producers.zones import Zone, check_zones
+from producers.tracker import Track, Tracker, plausible
+from producers.zones import Point, Zone, check_zones
 from schemas.errors import ConfigurationError
 
 WORK_PX = 320
@@ -30,6 +31,9 @@ MARGIN = 0.06
 SEEN_BEFORE = 3
 """Pictures that must have shown a vehicle before one is sent ahead of its crossing."""
 
+FARTHER = 0.2
+"""Between two pictures a vehicle moves on by this many lane widths, so that the last ones show it from near."""
+
 NEAR_LINE = 1.0
 """Ahead of the line, pictures are sent from this many lane widths on: farther away a vehicle is small."""
 
@@ -39,7 +43,7 @@ class GateSettings:
     """How many pictures of a vehicle are sent."""
 
     most_pictures: int = 8  # of one vehicle, its crossing included
-    most_before: int = 3  # of these before the crossing
+    most_before: int = 2  # of these before the crossing
     interval_s: float = 0.18  # at least this long between two of them, whatever the camera's rate
 
 
@@ -139,6 +143,8 @@ class MotionGate:
             return False
         if sent.at and (at - sent.at).total_seconds() < self._settings.interval_s:
             return False
+        if sent.foot and math.dist(sent.foot, track.blob.foot) < FARTHER * track.blob.lane_px:
+            return False
         return track.crossed_at is not None or self._worth_before(track, sent)
 
     def _worth_before(self, track: Track, sent: "_Sent") -> bool:
@@ -150,11 +156,13 @@ class MotionGate:
     def _whole(self, track: Track) -> bool:
         """Whether the vehicle does not touch the window's border, beyond which the rest of it would lie."""
         x, y, width, height = track.blob.box
+        if not plausible(track.blob.box, track.blob.lane_px):
+            return False
         return x > 1 and y > 1 and x + width < self._window.size[0] - 1 and y + height < self._window.size[1] - 1
 
     def _sighting(self, track: Track, at: datetime) -> Sighting:
         sent = self._sent.setdefault(track.number, _Sent())
-        sent.count, sent.at = sent.count + 1, at
+        sent.count, sent.at, sent.foot = sent.count + 1, at, track.blob.foot
         box = self._window.outward(track.blob.box)
         return Sighting(
             track=track.number,
@@ -172,6 +180,7 @@ class MotionGate:
 class _Sent:
     count: int = 0  # pictures of a vehicle that were sent
     at: datetime | None = None  # when the latest was taken
+    foot: Point | None = None  # where it stood then, pixels of the window
 
 
 def _watched(road: Road) -> Mask:

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from producers.blobs import Blob, Box
+from producers.blobs import Blob, Box, covered
 from producers.zones import Point, Zone
 
 FORGOTTEN_S = 0.7
@@ -20,6 +20,12 @@ REACH = 0.9
 
 PIECE = 0.6
 """A new blob of which this part lies where a known vehicle must be is a piece of that vehicle."""
+
+WIDEST, TALLEST = 1.7, 2.5
+"""The largest box of one vehicle, in lane widths at its foot: a lorry seen from the side of the road."""
+
+KNOWN = 3
+"""Sightings after which a vehicle's way and size are known."""
 
 UNDER_WAY = 0.05
 """A vehicle has come at least this far, in lane widths, when its crossing counts: leaves and lights do not travel."""
@@ -71,9 +77,9 @@ class Tracker:
         self._gone: list[Track] = []  # ended lately; remembered so that no vehicle is counted again
         self._last_number = 0
 
-    def expected(self, at: datetime) -> list[Point]:
-        """Return where the vehicles seen at least twice should stand at a time."""
-        return [track.expected(at) for track in self._tracks if track.sightings > 1]
+    def expected(self, at: datetime) -> list[Box]:
+        """Return where the vehicles that are known well enough should be at a time."""
+        return [_moved(track, at) for track in self._tracks if track.sightings >= KNOWN and not track.part and plausible(track.blob.box, track.blob.lane_px)]
 
     def update(self, found: Sequence[Blob], at: datetime) -> tuple[list[Track], list[Track]]:
         """Return the tracks under way and those that just ended, after a picture taken at `at`."""
@@ -84,11 +90,10 @@ class Tracker:
             track.fresh = track.crossed_now = False
         pairs = self._pairs(found, at)
         rest = _others(found, [blob for _, blob in pairs])
-        outlines = [(track, _moved(track, at)) for track, _ in pairs]
         for track, blob in pairs:
             self._see(track, blob, at)
         for blob in rest:
-            if not _absorbed(blob, outlines):
+            if not any(covered(blob.box, known.box) >= PIECE for _, known in pairs):
                 self._tracks.append(self._begin(blob, at))
         return list(self._tracks), ended
 
@@ -163,27 +168,9 @@ def _moved(track: Track, at: datetime) -> Box:
     return left + x - track.blob.foot[0], top + y - track.blob.foot[1], width, height
 
 
-def _absorbed(blob: Blob, outlines: Sequence[tuple[Track, Box]]) -> bool:
-    """Whether a blob without a track is a piece that broke off a vehicle: it lies where that vehicle must be."""
-    for track, outline in outlines:
-        if track.sightings > 2 and _covered(blob.box, outline) >= PIECE:
-            track.blob = replace(track.blob, box=_around(track.blob.box, blob.box))
-            return True
-    return False
-
-
-def _covered(inner: Box, outer: Box) -> float:
-    """Return which part of `inner` lies in `outer`."""
-    width = min(inner[0] + inner[2], outer[0] + outer[2]) - max(inner[0], outer[0])
-    height = min(inner[1] + inner[3], outer[1] + outer[3]) - max(inner[1], outer[1])
-    return max(width, 0.0) * max(height, 0.0) / (inner[2] * inner[3])
-
-
-def _around(one: Box, other: Box) -> Box:
-    left, top = min(one[0], other[0]), min(one[1], other[1])
-    right = max(one[0] + one[2], other[0] + other[2])
-    bottom = max(one[1] + one[3], other[1] + other[3])
-    return left, top, right - left, bottom - top
+def plausible(box: Box, lane_px: float) -> bool:
+    """Whether a box is not too large for one vehicle."""
+    return box[2] <= WIDEST * lane_px and box[3] <= TALLEST * lane_px
 
 
 def _distance(track: Track, blob: Blob, at: datetime) -> float:

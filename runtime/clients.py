@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Self
 
 import structlog
@@ -36,8 +37,10 @@ _SILENT.addHandler(logging.NullHandler())
 "librdkafka's own lines repeat, at every try, what its error callback says."
 
 FILE_VALUE = "file:"
-SEND_TIMEOUT_S = 60.0
-"How long a full queue or an absent broker is waited for before a record is given up with an error."
+SEND_TIMEOUT_S = 120.0
+"How long an absent broker is waited for before a record is given up with an error."
+PARTITIONER = "murmur2_random"
+"Java's, and so everybody's: a camera's labels from another client lie in the same partition as its frames."
 
 Headers = list[tuple[str, bytes]]
 
@@ -141,19 +144,21 @@ def as_broker_error(error: KafkaException, servers: str) -> BrokerError:
 
 
 class Writer:
-    """Sends records; a full queue is waited for, a record that cannot be delivered raises at the next call.
+    """Sends records; a full queue is waited for, records that cannot be delivered raise at the next call.
 
-    One writer is used by one thread.
+    One writer is used by one thread. `stop`, once set, ends all waiting.
     """
 
-    def __init__(self, settings: KafkaSettings, codec: Codec, *, linger_ms: int = 5) -> None:
+    def __init__(self, settings: KafkaSettings, codec: Codec, *, linger_ms: int = 5, stop: Event | None = None) -> None:
         self._settings = settings
         self._codec = codec
-        self._failure: KafkaError | None = None
+        self._stop = stop or Event()
+        self._failures: list[KafkaError] = []
         self._producer = Producer(
             {
                 **client_properties(settings),
                 "enable.idempotence": True,
+                "partitioner": PARTITIONER,
                 "linger.ms": linger_ms,
                 "message.max.bytes": 16 * 1024 * 1024,  # the topic's own limit is checked before sending
                 "queue.buffering.max.kbytes": 65536,
@@ -182,7 +187,7 @@ class Writer:
     def send_bytes(self, outgoing: Outgoing) -> None:
         """Put bytes on a topic; raises as `send` does."""
         self._raise_failure()
-        produce(self._producer, outgoing, self._on_delivery)
+        produce(self._producer, outgoing, self._on_delivery, self._stop)
         self._producer.poll(0)
 
     def flush(self, timeout_s: float = SEND_TIMEOUT_S) -> None:
@@ -199,19 +204,21 @@ class Writer:
                 f"{left} records are not acknowledged after {timeout_s:.0f} s by {self._settings.bootstrap_servers}"
             )
 
-    def close(self, timeout_s: float = 10.0) -> None:
+    def close(self, timeout_s: float = 5.0) -> None:
         """Send what is queued, as far as the broker takes it, and say what is left."""
         left = self._producer.flush(timeout_s)
         if left:
             log.error("records lost at close", records=left, servers=self._settings.bootstrap_servers)
 
     def _on_delivery(self, error: KafkaError | None, _message: Message) -> None:
-        self._failure = self._failure or error
+        if error:
+            self._failures.append(error)
 
     def _raise_failure(self) -> None:
-        if self._failure:
-            failure, self._failure = self._failure, None
-            raise as_broker_error(KafkaException(failure), self._settings.bootstrap_servers)
+        if self._failures:
+            failures, self._failures = self._failures, []
+            first = as_broker_error(KafkaException(failures[0]), self._settings.bootstrap_servers)
+            raise type(first)(f"{len(failures)} records were not delivered: {first}") from first
 
 
 def check_size(topic: Topic, value: bytes, key: str) -> None:
@@ -230,24 +237,23 @@ def check_size(topic: Topic, value: bytes, key: str) -> None:
         )
 
 
-def produce(producer: Producer, outgoing: Outgoing, on_delivery: Any = None) -> None:
+def produce(producer: Producer, outgoing: Outgoing, on_delivery: Any = None, stop: Event | None = None) -> None:
     """Queue a record, waiting for room.
 
     Raises:
-        BrokerUnavailableError: there was none for a minute.
+        BrokerUnavailableError: there was none in time, or `stop` was set meanwhile.
 
     """
     deadline = time.monotonic() + SEND_TIMEOUT_S
-    while time.monotonic() < deadline:
+    while True:
         with contextlib.suppress(BufferError):
             producer.produce(
                 outgoing.topic, outgoing.value, outgoing.key, headers=list(outgoing.headers), on_delivery=on_delivery
             )
             return
+        if time.monotonic() > deadline or (stop and stop.is_set()):
+            raise BrokerUnavailableError("the producer's queue stayed full: the broker takes no records")
         producer.poll(0.1)
-    raise BrokerUnavailableError(
-        f"the producer's queue stayed full for {SEND_TIMEOUT_S:.0f} s: the broker takes no records"
-    )
 
 
 class Reader:

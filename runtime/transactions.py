@@ -15,7 +15,7 @@ from threading import Event
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from runtime.clients import Outgoing, Received, client_properties, produce, received, take
+from runtime.clients import PARTITIONER, Outgoing, Received, client_properties, produce, received, take
 from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings
 
@@ -131,6 +131,7 @@ class ExactlyOnceLoop:
                 **client_properties(self._settings),
                 "transactional.id": f"{self._options.group}-{self._options.instance}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "partitioner": PARTITIONER,
                 "retry.backoff.ms": 5,
                 "retry.backoff.max.ms": 20,
                 "linger.ms": 0,

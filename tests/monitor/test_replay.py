@@ -12,7 +12,7 @@ from schemas.topics import OBSERVATIONS
 from tests.monitor.world import CLASSES, NOW, Bus, batches, policy, traffic, write
 
 CAMERAS = ("north", "south", "west")
-STREAMS = {camera: traffic(camera, days=3, seed=1) for camera in CAMERAS}
+STREAMS = {camera: traffic(camera, days=3, seed=1, every=timedelta(minutes=40)) for camera in CAMERAS}
 PATIENT = policy(label_patience=timedelta(days=2))
 
 
@@ -58,9 +58,9 @@ def test_every_interleaving_ends_in_the_same_reports() -> None:
 def test_figures_are_those_of_the_traffic() -> None:
     """Each vehicle is labelled and counted once."""
     bus = play(3)
-    assert sum(sum(day.tally.passages.values()) for day in bus.closed()) == len(bus.of(Passage)) == 3 * 3 * 72
-    assert sum(cell.count for day in bus.closed() for cell in day.tally.vehicle_cells) == 3 * 3 * 72
-    assert sum(day.tally.labels for day in bus.closed()) == 3 * 3 * 72
+    assert sum(sum(day.tally.passages.values()) for day in bus.closed()) == len(bus.of(Passage)) == 3 * 3 * 36
+    assert sum(cell.count for day in bus.closed() for cell in day.tally.vehicle_cells) == 3 * 3 * 36
+    assert sum(day.tally.labels for day in bus.closed()) == 3 * 3 * 36
     assert sum(day.tally.unmatched_labels for day in bus.closed()) == 0
 
 

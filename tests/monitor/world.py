@@ -189,7 +189,7 @@ class Traffic:
 
 def traffic(camera: str, days: int, seed: int, wrong: float = 0.1, every: timedelta = timedelta(minutes=20)) -> Traffic:
     """Vehicles and heartbeats over whole days, each vehicle labelled; `wrong` is the share misjudged."""
-    rng = random.Random(f"{camera}{seed}")  # noqa: S311
+    rng = random.Random(f"{camera}{seed}")
     predictions: list[Prediction] = []
     labels: list[Label] = []
     at = START + timedelta(seconds=rng.randrange(60))

@@ -58,11 +58,16 @@ def test_a_killed_service_is_started_again(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_service_that_fails_again_and_again_is_given_up_with_its_log(tmp_path: Path) -> None:
     """Settings that no service can read: the reason stands in the error."""
-    ticks = iter(range(0, 10_000, 1))
-    broken = Service("monitor", ("no-such-command",))
-    supervisor = _supervisor(tmp_path, broken, clock=lambda: next(ticks) / 100)
+    now = [0.0]
+    supervisor = _supervisor(tmp_path, Service("monitor", ("no-such-command",)), clock=lambda: now[0])
+
+    def pass_time_between_starts() -> bool:
+        supervisor.check()
+        now[0] += 0.0 if supervisor.pids() else 10.0
+        return False
+
     with supervisor, pytest.raises(LocalStackError, match="no-such-command"):
-        eventually(lambda: supervisor.check() is not None, 60)
+        eventually(pass_time_between_starts, 120)
 
 
 def test_an_ordinary_end_is_no_failure(tmp_path: Path) -> None:
