@@ -73,6 +73,7 @@ class Road:
         for index, zone in enumerate(zones):
             self._draw(index, zone)
         self.lane_px = self._everywhere()
+        self.lane_areas = 1 / np.maximum(self.lane_px, 1) ** 2
         self.bands = bands(self.lane_px)
 
     def _draw(self, index: int, zone: Zone) -> None:
@@ -133,23 +134,21 @@ def _parted(mask: Mask, road: Road) -> NDArray[np.int32]:
     cores = mask.copy()
     for top, bottom, lane in road.bands:
         cores[top:bottom] = cv2.erode(mask[top:bottom], disc(NECK * lane))
-    _, things = cv2.connectedComponents(mask, connectivity=4)
-    cores[~_large(cores, road)] = 0
-    whole = np.bincount(things.ravel(), cores.ravel()) == 0
-    cores[whole[things] & (mask > 0)] = 255
+    count, things = cv2.connectedComponents(mask, connectivity=4)
     _, numbers = cv2.connectedComponents(cores, connectivity=4)
-    _, nearest = cv2.distanceTransformWithLabels(255 - cores, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    areas = np.bincount(numbers.ravel(), road.lane_areas.ravel())
+    areas[0] = 0
+    numbers[areas[numbers] < CORE] = 0
+    cored = np.zeros(count, np.bool_)
+    cored[things[numbers > 0]] = True
+    alone = ~cored[things] & (things > 0)
+    numbers[alone] = things[alone] + len(areas)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (numbers == 0).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     table = np.zeros(int(nearest.max()) + 1, np.int32)
-    table[nearest[cores > 0]] = numbers[cores > 0]
+    table[nearest[numbers > 0]] = numbers[numbers > 0]
     return np.where(mask > 0, table[nearest], 0).astype(np.int32)
-
-
-def _large(cores: Mask, road: Road) -> NDArray[np.bool_]:
-    """Return where a core is large enough for a vehicle's."""
-    _, numbers = cv2.connectedComponents(cores, connectivity=4)
-    areas = np.bincount(numbers.ravel(), 1 / np.maximum(road.lane_px.ravel(), 1) ** 2)
-    large: NDArray[np.bool_] = areas[numbers] >= CORE
-    return large
 
 
 def _places(labels: NDArray[np.int32]) -> list[tuple[int, int, int, int, int]]:
@@ -247,8 +246,8 @@ def _next_behind(own: NDArray[np.bool_], left: int, top: int, road: Road) -> int
         return 0
     low = max(0, len(own) - round(BUMPER * lane))
     standing = own[low:].any(axis=0)
-    widths = own[:, standing].sum(axis=1)
-    narrow = np.flatnonzero(widths[:low] < BEHIND * np.percentile(widths[low:], 75))
+    widths = np.count_nonzero(own[:, standing], axis=1)
+    narrow = np.flatnonzero(widths[:low] < BEHIND * _part_of(widths[low:], 0.75))
     return int(narrow[-1]) + 1 if len(narrow) else 0
 
 
@@ -260,8 +259,8 @@ def _blob(own: NDArray[np.bool_], left: int, top: int, road: Road) -> Blob | Non
     if not len(xs):
         return None
     bottom = own.shape[0] - 1 - own[::-1].argmax(axis=0)[xs]
-    foot_y = top + float(np.percentile(bottom, 85)) + 1
-    standing = xs[bottom >= np.percentile(bottom, 60)]
+    foot_y = top + _part_of(bottom, 0.85) + 1
+    standing = xs[bottom >= _part_of(bottom, 0.6)]
     foot_x = left + float(standing.mean())
     row, column = min(int(foot_y) - 1, road.labels.shape[0] - 1), int(foot_x)
     zone = int(road.labels[row, column])
@@ -273,9 +272,14 @@ def _blob(own: NDArray[np.bool_], left: int, top: int, road: Road) -> Blob | Non
 
 def _thick(own: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
     """Return the columns (axis 0) or rows (1) that are not much thinner than the others: no halo, no aerial."""
-    counts = own.sum(axis=axis)
-    thick: NDArray[np.bool_] = counts >= THIN * np.percentile(counts[counts > 0], 90)
+    counts = np.count_nonzero(own, axis=axis)
+    thick: NDArray[np.bool_] = counts >= THIN * _part_of(counts[counts > 0], 0.9)
     return thick
+
+
+def _part_of(values: NDArray[np.intp], part: float) -> float:
+    """Return a quantile, the lower of two: ten times as fast as NumPy's own on so few values."""
+    return float(np.sort(values)[int(part * (len(values) - 1))])
 
 
 def covered(inner: Box, outer: Box) -> float:

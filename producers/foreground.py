@@ -47,7 +47,7 @@ WEAK, SURE = (2.0, 2.5), (4.0, 5.0)
 A thing is what is weak and hangs together with something sure (hysteresis, Canny 1986).
 """
 
-HALO = 0.6
+HALO = 0.45
 """What differs less than this part of the mean around it is a vehicle's halo: reflections, ringing of compression."""
 
 SHADE, SHINE = (0.3, 0.8), (1.2, 8.0)
@@ -81,11 +81,12 @@ class Foreground:
 
     def __init__(self, lane_px: Floats) -> None:
         """`lane_px` is how wide a lane is at each place (float32, H×W), in the pixels of the pictures to come."""
-        self._lane_px = lane_px
+        self._lane_areas = 1 / np.maximum(lane_px, 1) ** 2
         self._bands = bands(lane_px)
         self._halo = 2 * round(float(np.median(lane_px)) / 8) + 1
         self._first: list[Image] = []
         self._road = np.zeros((*lane_px.shape, 3), np.float32)
+        self._shown = np.zeros((*lane_px.shape, 3), np.uint8)
         self._spread = np.ones(lane_px.shape, np.float32)
         self._last: datetime | None = None
 
@@ -97,68 +98,70 @@ class Foreground:
             self._begin(image)
             return np.zeros(image.shape[:2], np.uint8)
         self._relight(image)
-        difference = cv2.blur(_largest(cv2.absdiff(image, self._shown())), (3, 3))
-        things = self._things(difference)
-        if np.count_nonzero(things) > (CHANGED if step_s > PAUSE_S else FLOODED) * things.size:
+        difference = cv2.blur(_largest(cv2.absdiff(image, self._shown)), (3, 3))
+        things, labels = self._things(difference)
+        if cv2.countNonZero(things) > (CHANGED if step_s > PAUSE_S else FLOODED) * things.size:
             self._first = []
             self._begin(image)
             return np.zeros_like(things)
+        vehicles = self._vehicles(image, things, labels)
         self._learn(image, difference, things, min(step_s, 1.0))
-        return self._vehicles(image, things)
-
-    def _shown(self) -> Image:
-        return self._road.astype(np.uint8)
+        return vehicles
 
     def _begin(self, image: Image) -> None:
         self._first.append(image)
         self._road = np.median(np.stack(self._first), axis=0).astype(np.float32)
+        self._shown = self._road.astype(np.uint8)
         usual = [float(np.median(_largest(cv2.absdiff(a, b)))) for a, b in itertools.pairwise(self._first)]
         self._spread[:] = np.median(usual) if usual else 1.0
 
     def _relight(self, image: Image) -> None:
         """Add the change of the whole view's brightness, its median, to the background."""
-        change = image[::4, ::4].astype(np.float32) - self._road[::4, ::4]
-        self._road += np.median(change.reshape(-1, 3), axis=0)
-        np.clip(self._road, 0, 255, out=self._road)
+        step = image[::8, ::8].astype(np.float32) - self._road[::8, ::8]
+        change = np.median(step.reshape(-1, 3), axis=0)
+        if np.abs(change).max() >= 1:
+            self._road = np.clip(self._road + change, 0, 255).astype(np.float32)
+            self._shown = self._road.astype(np.uint8)
 
-    def _things(self, difference: NDArray[np.uint8]) -> Mask:
+    def _things(self, difference: NDArray[np.uint8]) -> tuple[Mask, NDArray[np.int32]]:
+        """Return where anything differs, and the number of each thing there."""
         weak, sure = (difference > times * self._spread + more for times, more in (WEAK, SURE))
         weak &= difference > HALO * cv2.blur(difference, (self._halo, self._halo))
-        _, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
-        kept = np.zeros(int(labels.max()) + 1, np.uint8)
+        count, labels = cv2.connectedComponents(weak.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+        kept = np.zeros(count, np.uint8)
         kept[labels[sure]] = _MOVING
         kept[0] = 0
-        return kept[labels]
+        return kept[labels], labels.astype(np.int32, copy=False)
 
     def _learn(self, image: Image, difference: NDArray[np.uint8], things: Mask, step_s: float) -> None:
         if len(self._first) < FIRST_PICTURES:
             self._begin(image)
             return
-        way = (image - self._road) * (step_s / SETTLE_S)
-        self._road += np.clip(way, -CREEP * step_s, CREEP * step_s)
+        way = cv2.subtract(image, self._road, dtype=cv2.CV_32F) * np.float32(step_s / SETTLE_S)
+        self._road += cv2.min(cv2.max(way, -CREEP * step_s), CREEP * step_s)
+        self._shown = cv2.convertScaleAbs(self._road).astype(np.uint8, copy=False)
         cv2.accumulateWeighted(difference, self._spread, step_s / SPREAD_S, mask=cv2.bitwise_not(things))
 
-    def _vehicles(self, image: Image, things: Mask) -> Mask:
+    def _vehicles(self, image: Image, things: Mask, labels: NDArray[np.int32]) -> Mask:
         """Take shadow and shine from the things that are more than that."""
         if not things.any():
             return things
         body = np.where(self._road_like(image), 0, things).astype(np.uint8)
         body = cv2.morphologyEx(body, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8, copy=False)
-        _, labels = cv2.connectedComponents(things, connectivity=4)
-        share = np.bincount(labels.ravel(), body.ravel() > 0) / np.bincount(labels.ravel())
+        sizes = np.bincount(labels.ravel())
+        share = np.bincount(labels[body > 0], minlength=len(sizes)) / sizes
         for top, bottom, lane in self._bands:
             body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_CLOSE, disc(GAP * lane))
-        return _filled(np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8), self._lane_px)
+        return _filled(np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8), self._lane_areas)
 
     def _road_like(self, image: Image) -> NDArray[np.bool_]:
-        road = self._shown()
-        here, usual = (cv2.cvtColor(cv2.blur(shown, (5, 5)), cv2.COLOR_BGR2GRAY) for shown in (image, road))
+        here, usual = (cv2.blur(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), (5, 5)) for shown in (image, self._shown))
         ratio = cv2.divide(here, usual, dtype=cv2.CV_32F)
-        off = _largest(np.abs(image - self._road * ratio[..., None]))
+        off = _largest(cv2.absdiff(cv2.multiply(self._shown, cv2.merge([ratio] * 3), dtype=cv2.CV_8U), image))
         same = off <= (WEAK[0] * self._spread + WEAK[1]) * np.maximum(ratio, 1)
         shade = (ratio >= SHADE[0]) & (ratio <= SHADE[1]) & (usual >= BRIGHT)
         shine = (ratio >= SHINE[0]) & (ratio <= SHINE[1]) & (usual < BRIGHT)
-        return cv2.blur((same & (shade | shine)).astype(np.float32), (3, 3)) > 0.6
+        return cv2.blur((same & (shade | shine)).view(np.uint8) * _MOVING, (3, 3)) > 0.6 * _MOVING
 
 
 def _largest(channels: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -166,8 +169,8 @@ def _largest(channels: NDArray[np.generic]) -> NDArray[np.generic]:
     return cv2.max(cv2.max(blue, green), red)
 
 
-def _filled(mask: Mask, lane_px: Floats) -> Mask:
+def _filled(mask: Mask, lane_areas: Floats) -> Mask:
     """Close the holes that lie within one vehicle: windows, and paint like the road's."""
     _, labels = cv2.connectedComponents(cv2.bitwise_not(mask), connectivity=4)
-    areas = np.bincount(labels.ravel(), 1 / np.maximum(lane_px.ravel(), 1) ** 2)
+    areas = np.bincount(labels.ravel(), lane_areas.ravel())
     return np.where(areas[labels] <= HOLE, _MOVING, mask).astype(np.uint8)

@@ -16,7 +16,7 @@ from producers.tracker import Track, Tracker, plausible
 from producers.zones import Point, Zone, check_zones
 from schemas.errors import ConfigurationError
 
-WORK_PX = 320
+WORK_PX = 288
 """The longer side of the part of the picture that is looked at, after scaling down: cars stay 15 pixels wide or more."""
 
 HEADROOM = 2.0
