@@ -38,8 +38,8 @@ format: install  ## Put the code in shape
 bench: install  ## Benchmarks, as ratios measured side by side
 	$(BIN)/python -m benchmarks
 
-compose-test: install  ## The compose stack for real, until an alert mail arrives
-	deploy/compose-test
+compose-test:  ## The compose stack for real, until an alert mail arrives; needs a Docker engine
+	$(PYTHON) deploy/compose_test.py
 
 train: install  ## Train the model anew; DATA=folder with road-vehicles' train.zip and test.zip
 	$(BIN)/roadwatch models train $(DATA)

@@ -21,6 +21,7 @@ from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
 from monitor.folding import Outcome, Position, take_label, take_observations
 from monitor.merging import take_camera_day
+from monitor.progress import Watch
 from monitor.published import Published
 from monitor.rules import Rule, day_rules
 from monitor.security import credentials
@@ -35,9 +36,16 @@ from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY
 
 log = structlog.get_logger(__name__)
 
-# After a kill the group waits this long before the partitions are given to somebody else: the least that brokers
-# allow unless told otherwise.
-SESSION_TIMEOUT_S = 6.0
+# A machine under load may hold a process back for seconds: that is no death.
+SESSION_TIMEOUT_S = 15.0
+
+# After a kill the restarted monitor asks for its partitions at once, and the group waits this long for the dead one,
+# whose session may last longer.
+REBALANCE_TIMEOUT_S = 4.0
+
+# Longer than a broker's restart. A write that is not taken by then ends the service, which reads again from what was
+# committed.
+REQUEST_TIMEOUT_S = 60.0
 
 
 def policy(settings: MonitorSettings) -> Policy:
@@ -90,7 +98,8 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
 
     """
     app = _bare_app(settings)
-    outbox = Outbox(app, settings.kafka.names, codec)
+    app.watch = Watch()
+    outbox = Outbox(app, settings.kafka.names, codec, app.watch)
     rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
     folds = Folds(codec, policy(settings.monitor), rules, clock)
     by_camera = partial(
@@ -123,6 +132,7 @@ async def _take_or_crash(app: CommittedApp, intake: Intake, event: Any) -> None:
     """Faust forgets a record that an exception lets go of: better to stop, and have it come again after a restart."""
     try:
         await intake.take(event)
+        app.watch.step()
     except Exception as error:
         at = event.message
         log.exception("monitor stops at a record", topic=at.topic, partition=at.partition, offset=at.offset)
@@ -146,13 +156,14 @@ def _bare_app(settings: Settings) -> CommittedApp:
         broker_max_poll_records=1000,
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=2.0,
-        broker_rebalance_timeout=10.0,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
         broker_commit_interval=1.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=8 * 1024 * 1024,
         producer_linger=0.005,
         producer_max_request_size=8 * 1024 * 1024,
         producer_acks=-1,
+        producer_request_timeout=REQUEST_TIMEOUT_S,
         processing_guarantee="at_least_once",
         stream_recovery_delay=0.0,
         stream_wait_empty=False,

@@ -1,13 +1,18 @@
-"""The monitor as a service: starts the app, stops it when told to, and gives up when it has."""
+"""The monitor as a service: starts the app, stops it when told to, and gives up when it has, or stands still."""
 
 import asyncio
 import logging
 import os
-from threading import Event
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import structlog
 
 from monitor.app import data_folder, monitor_app
+from monitor.progress import QUIET_S, STALLED_S
+from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
 from runtime.registry import open_codec
 from runtime.service import Pulse
@@ -18,7 +23,12 @@ from schemas.errors import BrokerError
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 0.2
-STOP_TIMEOUT_S = 10.0
+
+# Whoever told the service to stop kills it after ten seconds. Nothing is lost by an end at any moment, but it should
+# be its own, and said.
+STOP_TIMEOUT_S = 6.0
+LAST_RESORT_S = 8.0
+
 CHATTY_LOGGERS = {
     "faust": logging.WARNING,
     "faust.transport.producer": logging.ERROR,  # warns of every hundred writes at once, as at a day's close
@@ -35,28 +45,66 @@ def run_monitor(settings: Settings, stop: Event) -> None:
         BrokerUnavailableError: nobody answers.
         TopicError: topics are missing or differ from the topic table.
         ConfigurationError: a Kafka property that Faust's client cannot honour.
-        BrokerError: the app gave up; the log says why.
+        BrokerError: the app gave up, stood still, or did not stop in time; the log says why.
 
     """
     TopicAdmin(settings.kafka).require()
     for name, level in CHATTY_LOGGERS.items():
         logging.getLogger(name).setLevel(level)
-    asyncio.run(_serve(settings, stop, open_codec(settings.kafka)))
+    with _last_resort(stop) as leaving:
+        asyncio.run(_serve(settings, stop, open_codec(settings.kafka), leaving))
 
 
-async def _serve(settings: Settings, stop: Event, codec: Codec) -> None:
+async def _serve(settings: Settings, stop: Event, codec: Codec, leaving: Event) -> None:
     data_folder(settings.monitor, os.environ).mkdir(parents=True, exist_ok=True)
     app = monitor_app(settings, codec)
-    pulse = Pulse(settings.service.heartbeat_file)
     app.finalize()
-    await app.start()
-    log.info("monitor started", group=settings.monitor.group)
     try:
-        while not stop.is_set() and not app.crashed:
-            pulse.beat()
-            await asyncio.sleep(LOOK_EVERY_S)
+        await app.start()
+        log.info("monitor started", group=settings.monitor.group)
+        await _watch(app, stop, Pulse(settings.service.heartbeat_file))
+    finally:
+        leaving.set()
+        await _stop(app)
+
+
+async def _watch(app: CommittedApp, stop: Event, pulse: Pulse) -> None:
+    while not stop.is_set():
+        idle_s = app.idle_s(time.monotonic())
         if app.crashed:
             raise BrokerError(f"the monitor's stream gave up: {app.crash_reason!r}")
-    finally:
+        if idle_s > STALLED_S:
+            raise BrokerError(f"the monitor's stream stands still: records wait, none was folded for {idle_s:.0f} s")
+        if idle_s < QUIET_S:
+            pulse.beat()
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _stop(app: CommittedApp) -> None:
+    try:
         await asyncio.wait_for(app.stop(), STOP_TIMEOUT_S)
-        log.info("monitor stopped")
+    except TimeoutError as error:
+        raise BrokerError(f"the monitor's stream did not stop within {STOP_TIMEOUT_S:.0f} s") from error
+    log.info("monitor stopped")
+
+
+@contextmanager
+def _last_resort(stop: Event) -> Iterator[Event]:
+    """Ends the process should the end take too long: Faust may wait for its threads with the loop held.
+
+    Yields what is to be set when the service begins to end by itself.
+    """
+    leaving, left = Event(), Event()
+
+    def guard() -> None:
+        while not (stop.is_set() or leaving.is_set() or left.is_set()):
+            left.wait(LOOK_EVERY_S)
+        if not left.wait(LAST_RESORT_S):
+            log.error("the monitor does not end by itself, ending it", after_s=LAST_RESORT_S)
+            os._exit(1)
+
+    Thread(target=guard, name="last-resort", daemon=True).start()
+    try:
+        yield leaving
+    finally:
+        left.set()

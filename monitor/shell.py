@@ -10,20 +10,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from monitor.counters import DEAD_LETTERS, EVENTS, RECORDS, SENT
 from monitor.folding import Outcome, Position
+from monitor.progress import Watch
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
-from schemas.errors import DecodingError, RoadwatchError
+from schemas.errors import DecodingError, RegistryUnavailableError, RoadwatchError
 from schemas.records import Alert, CameraDay, DayReport, DeadLetter, Passage, Record
 from schemas.topics import ALERTS, CAMERA_DAYS, PASSAGES, REPORTS, Names, Topic
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 Clock = Callable[[], datetime]
 IsNew = Callable[[Record], Awaitable[bool]]
@@ -107,12 +110,12 @@ def address_of(record: Record) -> Address:
 class Outbox:
     """Sends what follows from a record, and does not give up."""
 
-    def __init__(self, app: Any, names: Names, codec: Codec) -> None:
-        self._app, self._names, self._codec = app, names, codec
+    def __init__(self, app: Any, names: Names, codec: Codec, watch: Watch) -> None:
+        self._app, self._names, self._codec, self._watch = app, names, codec, watch
 
     async def send(self, records: list[Record], partition: int) -> None:
         """Send outputs in their order; returns when the broker has them all."""
-        await self.put([self._parcel(record, partition) for record in records])
+        await self.put(await self.patiently(lambda: [self._parcel(record, partition) for record in records]))
         for record in records:
             SENT.labels(type(record).__name__).inc()
 
@@ -121,6 +124,23 @@ class Outbox:
         # A camera's records share a partition number on every topic, whichever partitioner chose it.
         target = partition if to.topic.by_camera else 0
         return Parcel(self._names.of(to.topic), target, to.key.encode(), self._codec.encode(record), [])
+
+    async def patiently(self, work: Callable[[], T]) -> T:
+        """Do what needs the Schema Registry, as often as it takes for the registry to answer."""
+        away = False
+        while True:
+            try:
+                result = work()
+            except RegistryUnavailableError as error:
+                if not away:
+                    log.warning("the Schema Registry does not answer, waiting for it", error=str(error))
+                away = True
+                self._watch.step()
+                await asyncio.sleep(RETRY_S)
+            else:
+                if away:
+                    log.info("the Schema Registry answers again")
+                return result
 
     async def dead_letter(self, topic: Topic, message: Any, error: Exception) -> None:
         """Put a record aside, with its key, bytes and headers, and why."""
@@ -183,7 +203,8 @@ class Intake:
 
     async def _folded(self, message: Any) -> Outcome:
         try:
-            outcome = self._fold(message.value or b"", self._values, Position(self.topic.name, message.offset))
+            at = Position(self.topic.name, message.offset)
+            outcome = await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
         except RoadwatchError as error:
             return await self._put_aside(message, error)
         except Exception as error:

@@ -1,13 +1,23 @@
-"""Faust's way to Kafka, reading only what was committed.
+"""Faust's way to Kafka: reads only what was committed, commits only what is safe, and cannot hang on metadata.
 
 Faust reads uncommitted records unless it runs its own transactions, which are not to be trusted; but observations are
 written in transactions, and those that were aborted must not be seen.
 """
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from faust import App
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.exceptions import ConsumerNotStarted, ProducerSendError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
+from faust.types import TP, FutureMessage
+
+from monitor.progress import Position, Watch
+
+GATE_S = 0.01
+"How often a record that came too early looks whether the rebalance is over."
 
 
 class CommittedThread(AIOKafkaConsumerThread):
@@ -18,22 +28,160 @@ class CommittedThread(AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    def unread(self) -> bool:
+        """Whether committed records lie beyond what was read, as of the last answers of the brokers."""
+        assigned = self._ensure_consumer()._subscription.subscription
+        tps = assigned.assignment.tps if assigned and assigned.assignment else ()
+        states = [assigned.assignment.state_value(tp) for tp in tps if not self.consumer._is_changelog_tp(tp)]
+        return any(state.has_valid_position and (state.lso or 0) > state.position for state in states)
+
+
+class Unchecked(dict[TP, int | None]):
+    """Faust's last offsets read, which make it drop what comes again after a seek: never known."""
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
 
 class CommittedConsumer(Consumer):
-    """Faust's consumer on such a thread."""
+    """Faust's consumer on such a thread, with its own account of what may be committed.
+
+    Faust's account takes a record that follows a gap for done as soon as it is read, and then commits one gap a
+    commit; transactions leave a gap after almost every record. And after a rebalance Faust lets records flow while it
+    goes back to the committed offsets, then empties its queues once more: some are lost, others overtake.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._positions: defaultdict[TP, Position] = defaultdict(Position)
+        self._read_offset = Unchecked()
+        self._moving = asyncio.Lock()
+        self._seeks = self._seeks_at_fetch = 0
+        self._deliver, self.callback = self.callback, self._take
 
     def _new_consumer_thread(self) -> CommittedThread:
         return CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        async with self._moving:
+            self._seeks_at_fetch = self._seeks
+            return await super()._getmany(active_partitions, timeout)
+
+    async def _take(self, message: Any) -> None:
+        if self.app.topics.acks_enabled_for(message.topic):
+            while self.app.rebalancing:
+                await asyncio.sleep(GATE_S)
+            if self._seeks_at_fetch != self._seeks:
+                return  # read before the seek: comes again
+            self._positions[message.tp].take(message.offset)
+        await self._deliver(message)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps need no account: what does not exist is never taken."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        position = self._positions[tp]
+        for offset in self._acked[tp]:
+            position.finish(offset)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return position.committable
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets; what was taken since comes again."""
+        async with self._moving:
+            self._seeks += 1
+            self._positions.clear()
+            await super().perform_seek()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what others will take."""
+        for tp in revoked:
+            self._positions.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    async def _handle_attached(self, commit_offsets: Mapping[TP, int]) -> None:
+        """Before offsets are committed, the state that follows from their records has to be on its changelog.
+
+        Raises:
+            ProducerSendError: it cannot be; nothing is committed, and the app ends.
+
+        """
+        await self.app.producer.flush()
+
+    def is_behind(self) -> bool:
+        """Whether records wait to be folded."""
+        return any(position.is_open for position in self._positions.values()) or self._thread.unread()
+
+
+class SureProducer(Producer):
+    """Faust's producer, which knows its topics for good and knows what is under way."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._under_way: set[FutureMessage[Any]] = set()
+        self._lost: BaseException | None = None
+
+    async def send(self, topic: str, *args: Any, **kwargs: Any) -> Any:
+        """Schedule a record.
+
+        aiokafka learns of all topics as long as it tracks none; the first unknown topic makes it track that one alone,
+        and a record that waits for another topic then waits for ever. So a topic is tracked before its first record.
+        """
+        client = self._ensure_producer().client
+        if topic not in client._topics:
+            await client.add_topic(topic)
+        return await super().send(topic, *args, **kwargs)
+
+    def send_soon(self, fut: FutureMessage[Any]) -> None:
+        """Schedule a table's write."""
+        self._under_way.add(fut)
+        fut.add_done_callback(self._arrived)
+        super().send_soon(fut)
+
+    def _arrived(self, fut: FutureMessage[Any]) -> None:
+        self._under_way.discard(fut)
+        if not fut.cancelled() and (error := fut.exception()):
+            self._lost = error
+
+    async def flush(self) -> None:
+        """Wait for the writes that are under way now; Faust's own waits for a pause in them, or a tenth of a second.
+
+        Raises:
+            ProducerSendError: a write was not taken by the broker.
+
+        """
+        if self._under_way:
+            await asyncio.wait(list(self._under_way))
+        if self._lost:
+            raise ProducerSendError(f"a table's write was not taken: {self._lost!r}") from self._lost
+
 
 class CommittedTransport(Transport):
-    """Faust's transport with such a consumer."""
+    """Faust's transport with such a consumer and producer."""
 
     Consumer = CommittedConsumer
+    Producer = SureProducer
 
 
 class CommittedApp(App):
     """A Faust app on such a transport."""
 
+    watch: Watch
+    "Is told of every record folded."
+
     def _new_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> CommittedTransport:
+        return CommittedTransport(self.conf.broker_producer, self)
+
+    def idle_s(self, now: float) -> float:
+        """Seconds in which nothing was folded or restored although there was something to read."""
+        return self.watch.look(now, self._is_behind(), sum(filter(None, self.tables.recovery.active_offsets.values())))
+
+    def _is_behind(self) -> bool:
+        try:
+            return self.rebalancing or self.consumer.is_behind()
+        except ConsumerNotStarted:
+            return False

@@ -81,6 +81,7 @@ class Classifier:
 
 
 def _open(bundle: Bundle) -> ort.InferenceSession:
+    ort.disable_telemetry_events()
     try:
         session = ort.InferenceSession(bundle.model, _options(), providers=["CPUExecutionProvider"])
     except REFUSALS as error:

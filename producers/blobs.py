@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from producers.foreground import Mask
 from producers.scale import bands, disc
-from producers.zones import Point, Zone, chord
+from producers.zones import Zone, chord
 
 Box = tuple[float, float, float, float]
 """x, y, width, height: left, top and size."""
@@ -45,7 +45,7 @@ FAR_PX = 10
 THIN = 0.2
 """Rows and columns of a thing with less than this part of its usual ones are not taken into its box."""
 
-FILLED = 0.5
+FILLED = 0.7
 """A known vehicle is in a thing that fills this part of the box where the vehicle is expected."""
 
 OUTSIDE = 0.7

@@ -25,6 +25,7 @@ from runtime.admin import TopicAdmin
 from runtime.clients import Writer
 from runtime.registry import open_codec
 from runtime.settings import Settings
+from schemas.codec import Codec
 from schemas.errors import ConfigurationError, RoadwatchError, SourceError
 
 log = structlog.get_logger(__name__)
@@ -55,8 +56,9 @@ def run_cameras(
     cv2.setNumThreads(1)
     _require_recordings(cameras)
     TopicAdmin(settings.kafka).require()
+    codec = open_codec(settings.kafka)
     failures: dict[str, Exception] = {}
-    threads = [_start(camera, settings, stop, failures) for camera in cameras]
+    threads = [_start(camera, partial(run_camera, camera, settings, codec, stop), failures) for camera in cameras]
     while filming := [thread for thread in threads if thread.is_alive()]:
         beat()
         filming[0].join(LOOK_EVERY_S)
@@ -71,10 +73,10 @@ def _require_recordings(cameras: Sequence[CameraConfig]) -> None:
         raise ConfigurationError("source", missing)
 
 
-def _start(camera: CameraConfig, settings: Settings, stop: Event, failures: dict[str, Exception]) -> Thread:
+def _start(camera: CameraConfig, run: Callable[[], None], failures: dict[str, Exception]) -> Thread:
     def film() -> None:
         try:
-            run_camera(camera, settings, stop)
+            run()
         except RoadwatchError as error:
             log.warning("camera failed", camera=camera.id, error=str(error))
             failures[camera.id] = error
@@ -95,10 +97,10 @@ def _raise(failures: dict[str, Exception], cameras: int) -> None:
         raise RoadwatchError(f"{len(failures)} of {cameras} cameras failed\n{lines}")
 
 
-def run_camera(camera: CameraConfig, settings: Settings, stop: Event) -> None:
+def run_camera(camera: CameraConfig, settings: Settings, codec: Codec, stop: Event) -> None:
     """Film with one camera until its source ends or `stop` is set; raises as `CameraLoop.run`."""
     log.info("camera begins", camera=camera.id, kind=camera.kind)
-    with Writer(settings.kafka, open_codec(settings.kafka), stop=stop) as writer:
+    with Writer(settings.kafka, codec, stop=stop) as writer:
         CameraLoop(camera, equipment_of(camera, writer, stop)).run()
 
 

@@ -65,6 +65,9 @@ BODY = 0.15
 GAP = 0.25
 """What looks like shadow in gaps of a vehicle not wider than this belongs to it, in lane widths."""
 
+RIM = 0.13
+"""A shadow's soft edge, which does not look like road, is not wider than this, in lane widths."""
+
 HOLE = 0.2
 """Holes up to this part of a square as wide as the lane are filled; larger ones are road between two vehicles."""
 
@@ -147,7 +150,8 @@ class Foreground:
         if not things.any():
             return things
         body = np.where(self._road_like(image), 0, things).astype(np.uint8)
-        body = cv2.morphologyEx(body, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8, copy=False)
+        for top, bottom, lane in self._bands:
+            body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_OPEN, disc(RIM * lane))
         sizes = np.bincount(labels.ravel())
         share = np.bincount(labels[body > 0], minlength=len(sizes)) / sizes
         for top, bottom, lane in self._bands:

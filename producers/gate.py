@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from producers.blobs import Box, Road, blobs
+from producers.blobs import Box, Road, blobs, covered
 from producers.foreground import Foreground, Mask
 from producers.source import Image, Picture
 from producers.tracker import Track, Tracker, plausible
@@ -31,10 +31,13 @@ MARGIN = 0.06
 SEEN_BEFORE = 3
 """Pictures that must have shown a vehicle before one is sent ahead of its crossing."""
 
-FARTHER = 0.2
+FARTHER = 0.15
 """Between two pictures a vehicle moves on by this many lane widths, so that the last ones show it from near."""
 
-NEAR_LINE = 1.0
+SHARED = 0.5
+"""A picture is not sent, the crossing's excepted, when another vehicle's box covers more than this part of it."""
+
+NEAR_LINE = 0.5
 """Ahead of the line, pictures are sent from this many lane widths on: farther away a vehicle is small."""
 
 
@@ -43,7 +46,7 @@ class GateSettings:
     """How many pictures of a vehicle are sent."""
 
     most_pictures: int = 8  # of one vehicle, its crossing included
-    most_before: int = 2  # of these before the crossing
+    most_before: int = 1  # of these before the crossing
     interval_s: float = 0.18  # at least this long between two of them, whatever the camera's rate
 
 
@@ -131,15 +134,15 @@ class MotionGate:
         tracks, ended = self._tracker.update(found, at)
         for track in ended:
             self._sent.pop(track.number, None)
-        return tuple(self._sighting(track, at) for track in tracks if self._wanted(track, at))
+        return tuple(self._sighting(track, at) for track in tracks if self._wanted(track, tracks, at))
 
-    def _wanted(self, track: Track, at: datetime) -> bool:
+    def _wanted(self, track: Track, tracks: Sequence[Track], at: datetime) -> bool:
         if not track.fresh or track.part:
             return False
         if track.crossed_now:
             return True
         sent = self._sent.get(track.number, _Sent())
-        if sent.count >= self._settings.most_pictures or not self._whole(track):
+        if sent.count >= self._settings.most_pictures or not self._clear(track, tracks):
             return False
         if sent.at and (at - sent.at).total_seconds() < self._settings.interval_s:
             return False
@@ -153,11 +156,14 @@ class MotionGate:
         zone = self._tracker.zones[track.zone]
         return line_distance(zone, track.blob.foot) <= NEAR_LINE * track.blob.lane_px
 
-    def _whole(self, track: Track) -> bool:
-        """Whether the vehicle does not touch the window's border, beyond which the rest of it would lie."""
-        x, y, width, height = track.blob.box
+    def _clear(self, track: Track, tracks: Sequence[Track]) -> bool:
+        """Whether the box shows the vehicle whole and alone: inside the window, of likely size, shared with nobody."""
         if not plausible(track.blob.box, track.blob.lane_px):
             return False
+        others = (other.blob.box for other in tracks if other is not track and other.fresh)
+        if any(covered(track.blob.box, other) > SHARED for other in others):
+            return False
+        x, y, width, height = track.blob.box
         return x > 1 and y > 1 and x + width < self._window.size[0] - 1 and y + height < self._window.size[1] - 1
 
     def _sighting(self, track: Track, at: datetime) -> Sighting:

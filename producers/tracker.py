@@ -37,6 +37,9 @@ HIDDEN_S = 0.5
 HEADWAY_S = 0.5
 """Two vehicles in one lane follow each other no closer; what does is one vehicle seen in pieces."""
 
+LONGEST_S = 1.0
+"""A lorry that moves has passed the line within this time: what crosses later is another vehicle."""
+
 INSIDE = 0.85
 """A foot in the upper part of another vehicle's box belongs to that vehicle."""
 
@@ -147,9 +150,12 @@ class Tracker:
 
     def _same_vehicle(self, track: Track, blob: Blob, at: datetime, other: Track) -> bool:
         """Whether a crossing repeats that of another track: too soon after it in one lane, or inside its vehicle."""
-        if other is track or other.crossed_at is None or track.crossed_at is None or other.zone != track.zone:
+        if other is track or other.part or other.crossed_at is None or track.crossed_at is None:
             return False
-        if abs((track.crossed_at - other.crossed_at).total_seconds()) < HEADWAY_S:
+        after_s = abs((track.crossed_at - other.crossed_at).total_seconds())
+        if after_s >= LONGEST_S or other.zone != track.zone:
+            return False
+        if after_s < HEADWAY_S:
             return True
         left, top, width, height = _moved(other, at)
         x, y = blob.foot

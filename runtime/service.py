@@ -39,6 +39,7 @@ def configure_logs(settings: ServiceSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=_renderer(settings), foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # tells of every request to the registry
 
 
 def _renderer(settings: ServiceSettings) -> structlog.typing.Processor:

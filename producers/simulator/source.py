@@ -16,7 +16,7 @@ from producers.source import Picture
 
 LEAD_PICTURES = 4  # of the empty road before a vehicle appears, so that a gate knows its background
 TAIL_PICTURES = 2  # after it has left
-IDLE_EVERY = timedelta(minutes=20)
+IDLE_EVERY = timedelta(minutes=10)
 NEARBY = timedelta(seconds=10)
 LONGEST_TRIP = timedelta(minutes=1)  # more than any vehicle is in view before or after the line
 

@@ -17,6 +17,11 @@ SECONDS_A_DAY = 14.0
 PASSAGES_PER_DAY = 30
 "Vehicles a camera and day: enough labels for a rule on the day's accuracy, few enough to draw in time."
 
+TRUCK_SHARE = 0.6
+"A freight route: in the dark it is trucks that pass for cars."
+PICTURES_PER_SECOND = 4
+"Of event time: as few as the gate needs to follow a vehicle, because drawing them is the demo's main cost."
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCamera:
@@ -32,13 +37,16 @@ class SimulatedCamera:
     "What befalls it, as the simulator reads it."
 
 
+STORM = ("night@2026-03-04T00:00=0.9", "rain@2026-03-04T00:00=0.7")
+FOG = "fog@2026-03-03T04:00/2026-03-04T00:00=0.7"
+
 CAMERAS = (
-    SimulatedCamera("toll-gate", "gate", 11, ("fog@2026-03-04T00:00=1",)),
-    SimulatedCamera("junction", "junction", 12, ("fog@2026-03-03T06:00=0.9",)),
-    SimulatedCamera("overpass", "overpass", 13, ("fog@2026-03-04T00:00=1",)),
-    SimulatedCamera("highway", "highway", 14, ("fog@2026-03-04T00:00=1",)),
+    SimulatedCamera("toll-gate", "gate", 11, STORM),
+    SimulatedCamera("junction", "junction", 12, STORM),
+    SimulatedCamera("overpass", "overpass", 13, (FOG, *STORM)),
+    SimulatedCamera("highway", "highway", 14, STORM),
 )
-"Day 1 is clear everywhere; on day 2 fog comes to the junction; on day 3 it lies over all of them."
+"Day 1 is clear everywhere; on day 2 fog comes to the overpass; on day 3 a storm darkens them all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,15 @@ id = "{camera.id}"
 source = "sim:{camera.view}"
 start = "{START.isoformat()}"
 speed = {speed:g}
-heartbeat_s = 1800
+heartbeat_s = 600
 telemetry_s = 1800
 
 [cameras.simulator]
 seed = {camera.seed}
 days = {DAYS}
 passages_per_day = {passages_per_day}
+truck_share = {TRUCK_SHARE}
+pictures_per_second = {PICTURES_PER_SECOND}
 truth = true
 conditions = {json.dumps(list(camera.conditions))}
 """

@@ -66,7 +66,7 @@ def test_the_empty_road_is_skipped_but_shown_before_a_vehicle_comes() -> None:
     times = [picture.captured_at for picture in all_pictures(camera)]
     just_before = [when for when in times if timedelta() < passage.enters_at - when < timedelta(seconds=1)]
     assert len(just_before) >= 3
-    assert len(times) < 72 + 6 * 20
+    assert len(times) < 144 + 6 * 20
 
 
 def test_times_only_go_forward() -> None:
