@@ -8,6 +8,7 @@ camera-days  ──► merger (table)  ─► reports, alerts
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -111,9 +112,20 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
 
     published = Published(settings.kafka, codec)
     app.on_partitions_assigned.connect(published.forget, weak=False)
+    app.on_partitions_assigned.connect(_say_assigned, weak=False)
+    app.on_rebalance_complete.connect(_say_restored, weak=False)
     merger = _table(app, "merger", 1)
     _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, asyncio.Lock(), published.is_new))
     return app
+
+
+async def _say_assigned(_app: Any, /, *assigned: Any, **_: Any) -> None:
+    partitions = Counter(tp.topic for tps in assigned for tp in tps)
+    log.info("partitions assigned", partitions=dict(sorted(partitions.items())))
+
+
+async def _say_restored(app: Any, /, *_: Any, **__: Any) -> None:
+    log.info("state restored", values={table.name: len(table) for table in app.tables.values()})
 
 
 def _agent(app: CommittedApp, settings: Settings, intake: Intake) -> None:

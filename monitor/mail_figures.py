@@ -90,8 +90,8 @@ class Letter:
     "What was measured: `41.3 %`."
     measured: str
     "What that is: `accuracy`."
-    allowed: str
-    "What was allowed: `at least 60 %`."
+    compared: str
+    "What the value is held against: `allowed: at least 60 %`, or `before: 100.5` for a drift."
     basis: str
     "What it rests on: `212 labelled vehicles`; empty when on nothing countable."
     share: tuple[float, float] | None
@@ -117,7 +117,7 @@ def letter_of(alert: Alert, timezone: str) -> Letter:
         summary=alert.summary.strip(),
         value=value,
         measured=_words(alert.metric),
-        allowed=f"{bound} {threshold}",
+        compared=f"before: {threshold}" if alert.rule == "drift" else f"allowed: {bound} {threshold}",
         basis=_basis(alert),
         share=(alert.value, alert.threshold) if alert.metric in SHARES else None,
         facts=_facts(alert, zone),

@@ -70,7 +70,7 @@ background:{PAPER};border-radius:10px;border-top:5px solid {strong};text-align:l
 
 def _preview(letter: Letter) -> str:
     """What list views show after the subject."""
-    return f"{letter.measured.capitalize()} {letter.value}, allowed: {letter.allowed}. {letter.summary}"[:160]
+    return f"{letter.measured.capitalize()} {letter.value}, {letter.compared}. {letter.summary}"[:160]
 
 
 def _part(content: str, padding: str = "0 32px 24px") -> str:
@@ -111,7 +111,7 @@ def _measure(letter: Letter) -> str:
 <td class="value" style="font-size:42px;line-height:48px;font-weight:700;white-space:nowrap;padding-right:18px;\
 color:{strong}">{escape(letter.value)}</td>
 <td class="muted" style="font-size:14px;line-height:20px;color:{MUTED}"><b class="ink" style="color:{INK}">\
-{escape(letter.measured.capitalize())}</b>, allowed: {escape(letter.allowed)}{basis}</td></tr></table>{_bar(letter)}"""
+{escape(letter.measured.capitalize())}</b>, {escape(letter.compared)}{basis}</td></tr></table>{_bar(letter)}"""
     )
 
 

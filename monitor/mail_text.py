@@ -23,7 +23,7 @@ def _head(letter: Letter) -> Iterator[str]:
     yield f"{letter.tone.upper()}: {letter.title}"
     yield from ("", letter.summary, "")
     basis = f" Measured on {letter.basis}." if letter.basis else ""
-    yield from (f"{letter.measured.capitalize()}: {letter.value}, allowed: {letter.allowed}.{basis}", "")
+    yield from (f"{letter.measured.capitalize()}: {letter.value}, {letter.compared}.{basis}", "")
     yield from (f"{name + ':':<10}{value}" for name, value in letter.facts)
     yield ""
 

@@ -7,10 +7,11 @@ written in transactions, and those that were aborted must not be seen.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from faust import App
 from faust.exceptions import ConsumerNotStarted, ProducerSendError
+from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import TP, FutureMessage
 
@@ -58,6 +59,8 @@ class CommittedConsumer(Consumer):
         self._moving = asyncio.Lock()
         self._seeks = self._seeks_at_fetch = 0
         self._deliver, self.callback = self.callback, self._take
+
+    _thread: CommittedThread
 
     def _new_consumer_thread(self) -> CommittedThread:
         return CommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -119,7 +122,7 @@ class SureProducer(Producer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._under_way: set[FutureMessage[Any]] = set()
+        self._under_way: set[FutureMessage] = set()
         self._lost: BaseException | None = None
 
     async def send(self, topic: str, *args: Any, **kwargs: Any) -> Any:
@@ -133,13 +136,13 @@ class SureProducer(Producer):
             await client.add_topic(topic)
         return await super().send(topic, *args, **kwargs)
 
-    def send_soon(self, fut: FutureMessage[Any]) -> None:
+    def send_soon(self, fut: FutureMessage) -> None:
         """Schedule a table's write."""
         self._under_way.add(fut)
         fut.add_done_callback(self._arrived)
         super().send_soon(fut)
 
-    def _arrived(self, fut: FutureMessage[Any]) -> None:
+    def _arrived(self, fut: FutureMessage) -> None:
         self._under_way.discard(fut)
         if not fut.cancelled() and (error := fut.exception()):
             self._lost = error
@@ -178,10 +181,11 @@ class CommittedApp(App):
 
     def idle_s(self, now: float) -> float:
         """Seconds in which nothing was folded or restored although there was something to read."""
-        return self.watch.look(now, self._is_behind(), sum(filter(None, self.tables.recovery.active_offsets.values())))
+        recovery = cast(TableManager, self.tables).recovery
+        return self.watch.look(now, self._is_behind(), sum(filter(None, recovery.active_offsets.values())))
 
     def _is_behind(self) -> bool:
         try:
-            return self.rebalancing or self.consumer.is_behind()
+            return self.rebalancing or cast(CommittedConsumer, self.consumer).is_behind()
         except ConsumerNotStarted:
             return False

@@ -1,8 +1,8 @@
 """What moves before the background: a mask of moving things, with their shadows and lights on the road taken away.
 
-    picture ─► relit background ─► distance ─► sure and weak pixels ─► things ─► without shadow and beam ─► mask
-                     ▲                                                   │
-                     └────────── follows slowly, hardly under things ◄───┘
+picture ─► relit background ─► distance ─► sure and weak pixels ─► things ─► without shadow and beam ─► mask
+                 ▲                                                   │
+                 └────────── follows slowly, hardly under things ◄───┘
 """
 
 import itertools
@@ -32,10 +32,11 @@ PAUSE_S = 20.0
 CHANGED, FLOODED = 0.25, 0.6
 """Part of the view that differs when it is another light: in the first picture after a gap, and at any time."""
 
-SETTLE_S, CREEP = 3.0, 2.0
+SETTLE_S, CREEP = 10.0, 0.5
 """The background follows small differences within SETTLE_S, large ones by CREEP grey levels a second only.
 
-So a vehicle must stand for half a minute to vanish, and dense traffic does not colour the road.
+So a vehicle must stand for minutes to vanish, and dense traffic does not colour the road. The whole view's light
+is followed at once.
 """
 
 SPREAD_S = 10.0
@@ -50,7 +51,7 @@ A thing is what is weak and hangs together with something sure (hysteresis, Cann
 HALO = 0.45
 """What differs less than this part of the mean around it is a vehicle's halo: reflections, ringing of compression."""
 
-SHADE, SHINE = (0.3, 0.8), (1.2, 8.0)
+SHADE, SHINE = (0.3, 0.7), (1.2, 12.0)
 """Brightness of a road in shadow and in a headlight's beam, in parts of its usual one.
 
 Weaker shadows do no harm, and dark vehicles in haze look like them.
@@ -58,6 +59,9 @@ Weaker shadows do no harm, and dark vehicles in haze look like them.
 
 BRIGHT = 40
 """Grey level of a road on which shadows can be told, and below which headlights are on."""
+
+TINT = 0.35
+"""A beam's colour may differ so much from the dark road's, in parts of its brightness."""
 
 BODY = 0.15
 """A thing is its vehicle and its shadow if at least this part of it cannot be shadow; else it is a dark vehicle."""
@@ -68,8 +72,11 @@ GAP = 0.25
 RIM = 0.13
 """A shadow's soft edge, which does not look like road, is not wider than this, in lane widths."""
 
-HOLE = 0.2
-"""Holes up to this part of a square as wide as the lane are filled; larger ones are road between two vehicles."""
+HOLE = (0.2, 1.0)
+"""Holes up to this part of a square as wide as the lane are filled, more where they look like shadow than like road.
+
+Larger ones are road between two vehicles.
+"""
 
 _MOVING = 255
 
@@ -84,7 +91,7 @@ class Foreground:
 
     def __init__(self, lane_px: Floats) -> None:
         """`lane_px` is how wide a lane is at each place (float32, H×W), in the pixels of the pictures to come."""
-        self._lane_areas = 1 / np.maximum(lane_px, 1) ** 2
+        self._lane_areas = (1 / np.maximum(lane_px, 1) ** 2).astype(np.float32)
         self._bands = bands(lane_px)
         self._halo = 2 * round(float(np.median(lane_px)) / 8) + 1
         self._first: list[Image] = []
@@ -101,7 +108,7 @@ class Foreground:
             self._begin(image)
             return np.zeros(image.shape[:2], np.uint8)
         self._relight(image)
-        difference = cv2.blur(_largest(cv2.absdiff(image, self._shown)), (3, 3))
+        difference = cv2.blur(_largest(cv2.absdiff(image, self._shown)), (3, 3)).astype(np.uint8, copy=False)
         things, labels = self._things(difference)
         if cv2.countNonZero(things) > (CHANGED if step_s > PAUSE_S else FLOODED) * things.size:
             self._first = []
@@ -140,8 +147,8 @@ class Foreground:
         if len(self._first) < FIRST_PICTURES:
             self._begin(image)
             return
-        way = cv2.subtract(image, self._road, dtype=cv2.CV_32F) * np.float32(step_s / SETTLE_S)
-        self._road += cv2.min(cv2.max(way, -CREEP * step_s), CREEP * step_s)
+        way = (image - self._road) * np.float32(step_s / SETTLE_S)
+        self._road += np.clip(way, -CREEP * step_s, CREEP * step_s, out=way)
         self._shown = cv2.convertScaleAbs(self._road).astype(np.uint8, copy=False)
         cv2.accumulateWeighted(difference, self._spread, step_s / SPREAD_S, mask=cv2.bitwise_not(things))
 
@@ -156,25 +163,30 @@ class Foreground:
         share = np.bincount(labels[body > 0], minlength=len(sizes)) / sizes
         for top, bottom, lane in self._bands:
             body[top:bottom] = cv2.morphologyEx(body[top:bottom], cv2.MORPH_CLOSE, disc(GAP * lane))
-        return _filled(np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8), self._lane_areas)
+        return _filled(
+            np.where((share[labels] < BODY) | (body > 0), things, 0).astype(np.uint8), things, self._lane_areas
+        )
 
     def _road_like(self, image: Image) -> NDArray[np.bool_]:
         here, usual = (cv2.blur(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), (5, 5)) for shown in (image, self._shown))
         ratio = cv2.divide(here, usual, dtype=cv2.CV_32F)
         off = _largest(cv2.absdiff(cv2.multiply(self._shown, cv2.merge([ratio] * 3), dtype=cv2.CV_8U), image))
         same = off <= (WEAK[0] * self._spread + WEAK[1]) * np.maximum(ratio, 1)
+        alike = off <= np.maximum(TINT * here, WEAK[1])
         shade = (ratio >= SHADE[0]) & (ratio <= SHADE[1]) & (usual >= BRIGHT)
         shine = (ratio >= SHINE[0]) & (ratio <= SHINE[1]) & (usual < BRIGHT)
-        return cv2.blur((same & (shade | shine)).view(np.uint8) * _MOVING, (3, 3)) > 0.6 * _MOVING
+        like: NDArray[np.bool_] = cv2.blur(((same & shade) | (alike & shine)).view(np.uint8) * 255, (3, 3)) > 0.6 * 255
+        return like
 
 
-def _largest(channels: NDArray[np.generic]) -> NDArray[np.generic]:
+def _largest(channels: NDArray[np.integer | np.floating]) -> NDArray[np.uint8]:
     blue, green, red = cv2.split(channels)
-    return cv2.max(cv2.max(blue, green), red)
+    return cv2.max(cv2.max(blue, green), red).astype(np.uint8, copy=False)
 
 
-def _filled(mask: Mask, lane_areas: Floats) -> Mask:
-    """Close the holes that lie within one vehicle: windows, and paint like the road's."""
+def _filled(mask: Mask, things: Mask, lane_areas: Floats) -> Mask:
+    """Close the holes that lie within one vehicle: windows, and paint like the road's, in shadow or not."""
     _, labels = cv2.connectedComponents(cv2.bitwise_not(mask), connectivity=4)
     areas = np.bincount(labels.ravel(), lane_areas.ravel())
-    return np.where(areas[labels] <= HOLE, _MOVING, mask).astype(np.uint8)
+    shaded = np.bincount(labels[things > 0], lane_areas[things > 0], minlength=len(areas)) > areas / 2
+    return np.where(areas[labels] <= np.where(shaded, HOLE[1], HOLE[0])[labels], _MOVING, mask).astype(np.uint8)

@@ -7,10 +7,9 @@ from datetime import datetime
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from producers.blobs import Box, Road, blobs, covered
-from producers.foreground import Foreground, Mask
+from producers.foreground import Foreground
 from producers.source import Image, Picture
 from producers.tracker import Track, Tracker, plausible
 from producers.zones import Point, Zone, check_zones
@@ -31,7 +30,7 @@ MARGIN = 0.06
 SEEN_BEFORE = 3
 """Pictures that must have shown a vehicle before one is sent ahead of its crossing."""
 
-FARTHER = 0.15
+FARTHER = 0.2
 """Between two pictures a vehicle moves on by this many lane widths, so that the last ones show it from near."""
 
 SHARED = 0.5
@@ -187,17 +186,6 @@ class _Sent:
     count: int = 0  # pictures of a vehicle that were sent
     at: datetime | None = None  # when the latest was taken
     foot: Point | None = None  # where it stood then, pixels of the window
-
-
-def _watched(road: Road) -> Mask:
-    """Return where motion is looked for: the zones, a little beside them, and the headroom above."""
-    inside: NDArray[np.uint8] = np.where(road.labels >= 0, 255, 0).astype(np.uint8)
-    lane_px = float(np.median(road.widths[road.labels >= 0]))
-    beside = 2 * round(BESIDE * lane_px) + 1
-    up = max(1, round(HEADROOM * lane_px))
-    kernel = np.zeros((2 * up + 1, beside), np.uint8)
-    kernel[up:] = 1
-    return cv2.dilate(inside, kernel).astype(np.uint8)
 
 
 def line_distance(zone: Zone, point: tuple[float, float]) -> float:

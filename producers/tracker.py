@@ -82,7 +82,11 @@ class Tracker:
 
     def expected(self, at: datetime) -> list[Box]:
         """Return where the vehicles that are known well enough should be at a time."""
-        return [_moved(track, at) for track in self._tracks if track.sightings >= KNOWN and not track.part and plausible(track.blob.box, track.blob.lane_px)]
+        return [
+            _moved(track, at)
+            for track in self._tracks
+            if track.sightings >= KNOWN and not track.part and plausible(track.blob.box, track.blob.lane_px)
+        ]
 
     def update(self, found: Sequence[Blob], at: datetime) -> tuple[list[Track], list[Track]]:
         """Return the tracks under way and those that just ended, after a picture taken at `at`."""
@@ -153,11 +157,13 @@ class Tracker:
         if other is track or other.part or other.crossed_at is None or track.crossed_at is None:
             return False
         after_s = abs((track.crossed_at - other.crossed_at).total_seconds())
-        if after_s >= LONGEST_S or other.zone != track.zone:
+        if after_s >= LONGEST_S:
             return False
+        outline = left, top, width, height = _moved(other, at)
+        if other.zone != track.zone:
+            return covered(blob.box, outline) >= PIECE
         if after_s < HEADWAY_S:
             return True
-        left, top, width, height = _moved(other, at)
         x, y = blob.foot
         return left <= x <= left + width and top <= y <= top + INSIDE * height
 

@@ -356,15 +356,17 @@ def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> It
 
 
 def _until_end(consumer: Consumer, topic: str, timeout_s: float) -> Iterator[Received]:
-    partitions = list(consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    open_partitions = set(partitions)
+    left = set(consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
     deadline = time.monotonic() + timeout_s
-    while open_partitions:
+    while left:
         if time.monotonic() > deadline:
             raise BrokerUnavailableError(f"{topic}: its end was not reached in {timeout_s:.0f} s")
-        for message in consumer.consume(500, 0.2):
-            if (error := message.error()) is None:
-                yield received(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition())
+        messages = consumer.consume(500, 0.2)
+        yield from (received(message) for message in messages if message.error() is None)
+        left -= {int(message.partition() or 0) for message in messages if _is_end(message)}
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF

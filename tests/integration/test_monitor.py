@@ -1,5 +1,6 @@
 """The monitor on a real Kafka: right figures, each report once, however often it is killed."""
 
+import asyncio
 import os
 import random
 import signal
@@ -9,17 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 
-from runtime.clients import Outgoing, Received, Writer, read_all
+from monitor.app import SESSION_TIMEOUT_S, monitor_app
+from runtime.admin import TopicAdmin
+from runtime.clients import PARTITIONER, Outgoing, Received, Writer, client_properties, read_all
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.observations import pack
-from schemas.records import DayReport, Passage
+from schemas.records import DayReport, Observations, Passage
 from schemas.topics import LABELS, OBSERVATIONS, PASSAGES, REPORTS, Topic
 from tests.monitor.world import CLASSES, Traffic, batches, traffic
 
@@ -99,6 +104,47 @@ def _write(writer: Writer, rng: random.Random, stream: Traffic) -> None:
         writer.send(LABELS, label.camera_id, label)
 
 
+def feed_in_transactions(settings: Settings, seed: int) -> None:
+    """Write all cameras' streams as the processor does, and before each fifth record one of a ghost, taken back."""
+    rng, codec, name = random.Random(seed), Codec(), settings.kafka.names.of(OBSERVATIONS)
+    streams = [traffic(camera, DAYS, seed) for camera in CAMERAS]
+    batched = [pack(batch, CLASSES) for stream in streams for batch in batches(rng, stream.predictions)]
+    producer = _transactional(settings)
+    for i, observations in enumerate(record for records in batched for record in records):
+        if i % 5 == 0:
+            ghost = replace(observations, epoch="ghost")
+            _transact(producer, name, codec, ghost, producer.abort_transaction)
+        _transact(producer, name, codec, observations, producer.commit_transaction)
+    with Writer(settings.kafka, codec) as writer:
+        for label in (label for stream in streams for label in stream.labels):
+            writer.send(LABELS, label.camera_id, label)
+
+
+def _transactional(settings: Settings) -> Producer:
+    properties = {"transactional.id": f"{settings.kafka.topic_prefix}-test", "partitioner": PARTITIONER}
+    producer = Producer({**client_properties(settings.kafka), **properties, "linger.ms": 0, "retry.backoff.ms": 5})
+    producer.init_transactions(30)
+    return producer
+
+
+def _transact(producer: Producer, topic: str, codec: Codec, record: Observations, end: Callable[[float], None]) -> None:
+    producer.begin_transaction()
+    producer.produce(topic, key=record.camera_id.encode(), value=codec.encode(record))
+    producer.flush(10)
+    end(10)
+
+
+def has_committed_all(settings: Settings, topic: Topic) -> bool:
+    """Whether the monitor's group has committed past the last record of each partition."""
+    last = {record.partition: record.offset for record in records(settings, topic)}
+    asked = [TopicPartition(settings.kafka.names.of(topic), partition) for partition in last]
+    consumer = Consumer({**client_properties(settings.kafka), "group.id": settings.monitor.group})
+    try:
+        return all(at.offset > last[at.partition] for at in consumer.committed(asked, timeout=10))
+    finally:
+        consumer.close()
+
+
 def is_complete(settings: Settings) -> bool:
     """Whether the last day's report has all vehicles of all cameras."""
     found = {report.day: report.scores.labelled for report in reports(settings)}
@@ -139,6 +185,48 @@ def test_kills_change_nothing(settings: Settings) -> None:
     with monitor(settings):
         wait_until(lambda: is_complete(settings))
     assert_exact(settings)
+
+
+def test_transactions_are_read_to_their_end(settings: Settings) -> None:
+    """What was taken back is never seen, and neither it nor the markers hold a commit back."""
+    with monitor(settings):
+        feed_in_transactions(settings, seed=3)
+        wait_until(lambda: is_complete(settings))
+        wait_until(lambda: has_committed_all(settings, OBSERVATIONS), 15)
+    assert_exact(settings)
+    assert not [record for record in records(settings, PASSAGES) if b"ghost" in record.value]
+
+
+def test_a_monitor_that_was_held_back_takes_up_again(settings: Settings) -> None:
+    """Its session expires while it does not run; then it joins anew, and loses and doubles nothing."""
+    with monitor(settings) as process:
+        for i in feed(settings, seed=4, slices=2):
+            wait_until(partial(has_passages, settings, 200 * (i + 1)))
+            process.send_signal(signal.SIGSTOP)
+            time.sleep((SESSION_TIMEOUT_S + 2) * i)
+            process.send_signal(signal.SIGCONT)
+        wait_until(lambda: is_complete(settings))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert_exact(settings)
+
+
+async def test_a_record_does_not_wait_for_ever_beside_one_of_a_new_topic(settings: Settings) -> None:
+    """The producer learned of every topic but one that is made now: records for both arrive."""
+    app = monitor_app(settings, Codec())
+    app.conf.producer_linger = 1.0  # so that the answer about the new topic comes while the records wait
+    app.finalize()
+    producer = app.producer
+    await producer.start()
+    try:
+        await producer._producer.client.force_metadata_update()  # type: ignore[attr-defined]
+        TopicAdmin(settings.kafka.model_copy(update={"topic_prefix": f"{settings.kafka.topic_prefix}.new"})).create()
+        names = (f"{settings.kafka.topic_prefix}.new.passages", settings.kafka.names.of(PASSAGES))
+        sending = [asyncio.create_task(producer.send_and_wait(name, b"k", b"v", 0, None, None)) for name in names]
+        _done, waiting = await asyncio.wait(sending, timeout=10)
+        assert not waiting
+    finally:
+        await producer.stop()
 
 
 def test_what_cannot_be_read_is_put_aside(settings: Settings) -> None:

@@ -80,7 +80,13 @@ def test_few_labels_show_whole_percents() -> None:
 def test_other_metrics_are_plain_numbers() -> None:
     """A brightness is no percentage, and gets no bar of a hundred."""
     dark = letter(metric="mean_brightness", value=61.2512, threshold=90.0)
-    assert (dark.value, dark.allowed, dark.measured, dark.share) == ("61.25", "at least 90", "mean brightness", None)
+    assert (dark.value, dark.compared, dark.measured) == ("61.25", "allowed: at least 90", "mean brightness")
+    assert dark.share is None
+
+
+def test_a_drift_is_held_against_what_was_before() -> None:
+    """Nobody has set a bound for it."""
+    assert letter(rule="drift", metric="brightness", value=19.0, threshold=100.5).compared == "before: 100.5"
 
 
 def test_not_a_number_can_be_shown() -> None:
