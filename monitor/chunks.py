@@ -32,6 +32,8 @@ class Row(NamedTuple):
     "The predicted class; None for what is not classified."
     probabilities: dict[str, float]
     "Of each class; empty for what is not classified."
+    pixels: int
+    "The picture's area: how much a frame's vote weighs."
     brightness: float
     "Mean luma."
     bucket: int
@@ -144,6 +146,7 @@ def _plain_row(sequence: int, row: Row, words: _Words) -> list[Any]:
         words.number(row.zone_id),
         words.number(row.label),
         probabilities,
+        row.pixels,
         row.brightness,
         row.bucket,
         words.number(row.model_version),
@@ -151,7 +154,7 @@ def _plain_row(sequence: int, row: Row, words: _Words) -> list[Any]:
 
 
 def _row(cells: list[Any], words: list[str]) -> Row:
-    _, kind, captured_us, passage, crossed_us, zone, label, probabilities, brightness, bucket, model = cells
+    _, kind, captured_us, passage, crossed_us, zone, label, probabilities, pixels, brightness, bucket, model = cells
     return Row(
         kind=words[kind],
         captured_us=captured_us,
@@ -160,6 +163,7 @@ def _row(cells: list[Any], words: list[str]) -> Row:
         zone_id=None if zone < 0 else words[zone],
         label=None if label < 0 else words[label],
         probabilities={words[i]: p for i, p in zip(probabilities[::2], probabilities[1::2], strict=True)},
+        pixels=pixels,
         brightness=brightness,
         bucket=bucket,
         model_version=words[model],

@@ -15,7 +15,7 @@ from monitor import rules
 from monitor.cameras import Camera, Key, OpenPassage, Policy, decoded
 from monitor.chunks import SIZE, Chunk, Chunks, Given, Row, Verdict
 from monitor.closing import camera_day, forget, is_seen, opening, vehicle_us
-from monitor.passages import crossing_us, mean_probability, passage_record, verdict
+from monitor.passages import certainty, crossing_us, passage_record, verdict
 from monitor.quantiles import bucket_of
 from monitor.signals import BRIGHTNESS, CONFIDENCE, Found, Signal
 from monitor.windows import from_us, span_us, to_us
@@ -200,7 +200,7 @@ class Fold:
         if record:
             self._out.outputs.append(record)
         if label:
-            self._watch(CONFIDENCE, passage.last_us, mean_probability(frames, label))
+            self._watch(CONFIDENCE, passage.last_us, certainty(frames, label))
 
     # Signals
 
@@ -303,6 +303,7 @@ def _row(seen: Observation, probabilities: dict[str, float]) -> Row:
         zone_id=seen.zone_id,
         label=seen.label,
         probabilities=probabilities,
+        pixels=seen.width * seen.height,
         brightness=round(seen.brightness, 3),
         bucket=bucket_of(seen.latency_ms),
         model_version=seen.model_version,

@@ -29,6 +29,18 @@ class CommittedThread(AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to the committed offsets; where none is committed, to the beginning, not on from where one was."""
+        return cast(Mapping[TP, int], await self.call_thread(self._seek_back))
+
+    async def _seek_back(self) -> Mapping[TP, int | None]:
+        consumer = self._ensure_consumer()
+        committed: dict[TP, int | None] = await consumer.seek_to_committed()
+        fresh = [tp for tp, offset in committed.items() if not offset and not self.consumer._is_changelog_tp(tp)]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        return committed
+
     def unread(self) -> bool:
         """Whether committed records lie beyond what was read, as of the last answers of the brokers."""
         assigned = self._ensure_consumer()._subscription.subscription

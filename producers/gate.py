@@ -28,13 +28,13 @@ MARGIN = 0.06
 """Added around a vehicle on each side, in parts of its size, as in the pictures the classifier was trained on."""
 
 SEEN_BEFORE = 3
-"""Pictures that must have shown a vehicle before one is sent ahead of its crossing."""
+"""Pictures that must have shown a vehicle before one is sent; after its crossing the next sighting will do as well."""
 
 FARTHER = 0.2
 """Between two pictures a vehicle moves on by this many lane widths, so that the last ones show it from near."""
 
 SHARED = 0.5
-"""A picture is not sent, the crossing's excepted, when another vehicle's box covers more than this part of it."""
+"""A picture is not sent, the first after the crossing excepted, when another vehicle's box covers more of it."""
 
 NEAR_LINE = 0.5
 """Ahead of the line, pictures are sent from this many lane widths on: farther away a vehicle is small."""
@@ -138,16 +138,21 @@ class MotionGate:
     def _wanted(self, track: Track, tracks: Sequence[Track], at: datetime) -> bool:
         if not track.fresh or track.part:
             return False
-        if track.crossed_now:
-            return True
         sent = self._sent.get(track.number, _Sent())
-        if sent.count >= self._settings.most_pictures or not self._clear(track, tracks):
-            return False
-        if sent.at and (at - sent.at).total_seconds() < self._settings.interval_s:
-            return False
-        if sent.foot and math.dist(sent.foot, track.blob.foot) < FARTHER * track.blob.lane_px:
+        if track.crossed_at and not sent.crossed:
+            return not track.crossed_now or (track.sightings >= SEEN_BEFORE and self._clear(track, tracks))
+        if not self._may_follow(track, sent, at) or not self._clear(track, tracks):
             return False
         return track.crossed_at is not None or self._worth_before(track, sent)
+
+    def _may_follow(self, track: Track, sent: "_Sent", at: datetime) -> bool:
+        """Whether there is room for one more, and time and way enough since the last."""
+        if sent.count >= self._settings.most_pictures:
+            return False
+        if sent.at is None or sent.foot is None:
+            return True
+        waited = (at - sent.at).total_seconds() >= self._settings.interval_s
+        return waited and math.dist(sent.foot, track.blob.foot) >= FARTHER * track.blob.lane_px
 
     def _worth_before(self, track: Track, sent: "_Sent") -> bool:
         if sent.count >= self._settings.most_before or track.sightings < SEEN_BEFORE:
@@ -167,7 +172,9 @@ class MotionGate:
 
     def _sighting(self, track: Track, at: datetime) -> Sighting:
         sent = self._sent.setdefault(track.number, _Sent())
+        crossed_now = track.crossed_at is not None and not sent.crossed
         sent.count, sent.at, sent.foot = sent.count + 1, at, track.blob.foot
+        sent.crossed = sent.crossed or crossed_now
         box = self._window.outward(track.blob.box)
         return Sighting(
             track=track.number,
@@ -177,7 +184,7 @@ class MotionGate:
             first=sent.count == 1,
             last=sent.count >= self._settings.most_pictures,
             crossed_at=track.crossed_at,
-            crossed_now=track.crossed_now,
+            crossed_now=crossed_now,
         )
 
 
@@ -186,6 +193,7 @@ class _Sent:
     count: int = 0  # pictures of a vehicle that were sent
     at: datetime | None = None  # when the latest was taken
     foot: Point | None = None  # where it stood then, pixels of the window
+    crossed: bool = False  # whether one of them told of the crossing
 
 
 def line_distance(zone: Zone, point: tuple[float, float]) -> float:

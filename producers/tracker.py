@@ -149,8 +149,16 @@ class Tracker:
             return
         track.zone, part = hit
         track.crossed_at = at - timedelta(seconds=(step_s + hidden_s) * (1 - part))
-        track.part = any(self._same_vehicle(track, blob, at, other) for other in self._tracks + self._gone)
-        track.crossed_now = not track.part
+        known = [other for other in self._tracks + self._gone if self._same_vehicle(track, blob, at, other)]
+        track.crossed_now = not known
+        track.part = any(other.seen_at == at for other in known)
+        if known and not track.part:
+            self._go_on_as(track, known[-1])
+
+    def _go_on_as(self, track: Track, lost: Track) -> None:
+        """Let a vehicle keep its number when what was followed so far, a piece of it, is seen no more."""
+        track.number, track.crossed_at = lost.number, lost.crossed_at
+        self._tracks = [other for other in self._tracks if other is not lost]
 
     def _same_vehicle(self, track: Track, blob: Blob, at: datetime, other: Track) -> bool:
         """Whether a crossing repeats that of another track: too soon after it in one lane, or inside its vehicle."""

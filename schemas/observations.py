@@ -42,6 +42,10 @@ class Observation:
     "Standard deviation of luma."
     sharpness: float
     "Variance of the Laplacian."
+    width: int
+    "The picture's width, pixels."
+    height: int
+    "The picture's height, pixels."
     latency_ms: float
     "From the producer's send to the prediction, wall clock."
     model_version: str
@@ -127,6 +131,8 @@ def _row(batch: Observations, i: int) -> Observation:
         brightness=batch.brightness[i],
         contrast=batch.contrast[i],
         sharpness=batch.sharpness[i],
+        width=batch.width[i],
+        height=batch.height[i],
         latency_ms=batch.latency_ms[i],
         model_version=batch.model_version,
     )

@@ -224,9 +224,9 @@ class Passage(Record):
     last_at: datetime
     "Its last frame."
     label: str
-    "The verdict: the class with the most votes; among equals the more confident one."
+    "The verdict: the class with the largest sum of the frames' probabilities, each weighed by its picture's area."
     confidence: float
-    "Mean probability of the verdict over all frames."
+    "The verdict's share of that sum."
     votes: dict[str, int]
     "Frames for each class."
     frames: int

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from monitor.app import SESSION_TIMEOUT_S, monitor_app
 from runtime.admin import TopicAdmin
@@ -208,6 +209,24 @@ def test_a_monitor_that_was_held_back_takes_up_again(settings: Settings) -> None
         wait_until(lambda: is_complete(settings))
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+    assert_exact(settings)
+
+
+def _forget_offsets(settings: Settings) -> None:
+    admin = AdminClient(client_properties(settings.kafka))
+    admin.delete_consumer_groups([settings.monitor.group])[settings.monitor.group].result(10)
+
+
+def test_a_state_without_committed_offsets_is_taken_up(settings: Settings) -> None:
+    """As after a kill before the first commit: everything is read again from the beginning, and skipped or folded."""
+    for i in feed(settings, seed=5, slices=2):
+        with monitor(settings) as process:
+            wait_until(partial(has_passages, settings, 300 * i))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        _forget_offsets(settings)
+    with monitor(settings):
+        wait_until(lambda: is_complete(settings))
     assert_exact(settings)
 
 

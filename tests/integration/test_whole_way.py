@@ -1,6 +1,5 @@
 """The whole way on a real clip: camera, Kafka, processor and monitor, by the command that a person would type."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -8,16 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.passes import ClipScore, read_passes, score
+from tests.support.passes import LANES, ClipScore, read_passes, score
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-
-LANES = (
-    "lane-1: 470,190 556,190 658,430 455,430 / 458,270 588,270",
-    "lane-2: 556,190 642,190 830,430 658,430 / 588,270 700,270",
-    "lane-3: 642,190 745,190 960,330 960,430 830,430 / 700,270 868,270",
-)
-"""The three lanes of the right carriageway, drawn on the first picture; the line at half its height."""
 
 
 @pytest.fixture(scope="module")
