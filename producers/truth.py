@@ -1,7 +1,9 @@
 """The simulator's truth as labels: which vehicle each pushed passage really shows, told once, and promises kept.
 
     passage's frames ─► boxes compared with the true vehicles' ─► at its crossing, or once it is over: a Label
-                                                               └► no vehicle there: none, and it is counted
+                        crossing compared with theirs, as by a ─┘  └► no vehicle there: none, and it is counted
+                        loop in the road, where no box fits: in
+                        the dark the gate sees lamps
 
 A promise ("of pictures before this time, every label has been sent") never reaches beyond the first picture of a
 passage that has no label yet.
@@ -19,6 +21,9 @@ SOURCE = "simulator"
 
 LEAST_OVERLAP = 0.3
 """Intersection over union from which a pushed box and a true one are the same vehicle; crops have a margin."""
+
+SAME_CROSSING = timedelta(seconds=1)
+"""How far apart a passage's crossing and a true one in its lane may lie: less than vehicles keep between them."""
 
 OVER_AFTER = timedelta(seconds=10)
 """A passage of which nothing was pushed for this long is over, whether it crossed or not."""
@@ -40,6 +45,10 @@ class _Passage:
     "Its latest frame's time."
     overlaps: dict[tuple[str, str], float] = field(default_factory=dict)
     "Summed overlap with each true vehicle, by its id and class."
+    zone_id: str | None = None
+    "The zone whose line it crossed; None before that."
+    crossed_at: datetime | None = None
+    "When it crossed; None before that."
 
 
 class TruthLabels:
@@ -82,6 +91,8 @@ class TruthLabels:
             return None
         passage = self._open.setdefault(name, _Passage(frame.captured_at, frame.captured_at))
         passage.seen_at = frame.captured_at
+        if frame.crossed_at:
+            passage.zone_id, passage.crossed_at = frame.zone_id, frame.crossed_at
         self._compare(passage, box)
         return name
 
@@ -95,16 +106,35 @@ class TruthLabels:
     def _decide(self, name: str, at: datetime) -> Iterator[Label]:
         passage = self._open.pop(name)
         self._done[name] = at
-        if not passage.overlaps:
+        label = _by_overlap(passage) or self._by_crossing(passage)
+        if label is None:
             self.unknown += 1
             return
-        _, label = max(passage.overlaps, key=passage.overlaps.__getitem__)
         yield label_of(name, label, source=SOURCE, labelled_at=at, complete_until=self._complete_until(at))
+
+    def _by_crossing(self, passage: _Passage) -> str | None:
+        """The class of the true vehicle that crossed the same line at about the same time."""
+        if passage.crossed_at is None:
+            return None
+        there = (vehicle.passage for vehicle in self._truth_at(passage.crossed_at))
+        near = [
+            (abs(true.crossed_at - passage.crossed_at), true.label) for true in there if true.lane == passage.zone_id
+        ]
+        apart, label = min(near, default=(SAME_CROSSING * 2, None))
+        return label if apart <= SAME_CROSSING else None
 
     def _complete_until(self, at: datetime) -> datetime:
         until = min([at, *(passage.began_at for passage in self._open.values())])
         self._promised = max(until, self._promised or until)
         return self._promised
+
+
+def _by_overlap(passage: _Passage) -> str | None:
+    """The class of the true vehicle that its boxes cover best."""
+    if not passage.overlaps:
+        return None
+    _, label = max(passage.overlaps, key=passage.overlaps.__getitem__)
+    return label
 
 
 def overlap(pushed: Box, true: tuple[float, float, float, float]) -> float:

@@ -14,7 +14,7 @@ DAYS = 3
 SECONDS_A_DAY = 14.0
 "Wall-clock seconds that an event-time day takes: three of them, and all services' start, fit in a minute."
 
-PASSAGES_PER_DAY = 30
+PASSAGES_PER_DAY = 24
 "Vehicles a camera and day: enough labels for a rule on the day's accuracy, few enough to draw in time."
 
 TRUCK_SHARE = 0.6

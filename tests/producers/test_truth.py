@@ -80,8 +80,15 @@ def test_a_passage_that_never_crosses_is_labelled_when_it_is_over() -> None:
 
 def test_what_no_vehicle_made_gets_no_label_and_is_counted() -> None:
     truth = truth_of(vehicle("v1", "car", 150))
-    assert feed(truth, [frame(1, second(0), 10, crossed=True)]) == []
+    assert feed(truth, [frame(1, second(9), 10, crossed=True)]) == []
     assert truth.unknown == 1
+
+
+@pytest.mark.parametrize(("seconds", "labels"), [(0.5, ["truck"]), (1.5, [])])
+def test_where_no_box_fits_the_crossing_tells(seconds: float, labels: list[str]) -> None:
+    """Lamps in the dark: a true vehicle crossed the same line within a second."""
+    truth = truth_of(vehicle("v1", "truck", 150))
+    assert [label.label for label in feed(truth, [frame(1, second(seconds), 10, crossed=True)])] == labels
 
 
 def test_a_promise_waits_for_passages_without_a_label() -> None:
