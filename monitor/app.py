@@ -33,7 +33,7 @@ from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
 from schemas.records import CameraDay, Label, Observations, Telemetry
-from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY
+from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY, WantedTopic
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,10 @@ REBALANCE_TIMEOUT_S = 4.0
 # Longer than a broker's restart. A write that is not taken by then ends the service, which reads again from what was
 # committed.
 REQUEST_TIMEOUT_S = 60.0
+
+
+CAMERAS, MERGER = "cameras", "merger"
+"The tables."
 
 
 def policy(settings: MonitorSettings) -> Policy:
@@ -104,7 +108,7 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
     rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
     folds = Folds(codec, policy(settings.monitor), rules, clock)
     by_camera = partial(
-        Intake, table=_table(app, "cameras", settings.kafka.camera_partitions), outbox=outbox, lock=asyncio.Lock()
+        Intake, table=_table(app, CAMERAS, settings.kafka.camera_partitions), outbox=outbox, lock=asyncio.Lock()
     )
     _agent(app, settings, by_camera(OBSERVATIONS, fold=folds.observations))
     _agent(app, settings, by_camera(LABELS, fold=folds.label))
@@ -114,7 +118,7 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
     app.on_partitions_assigned.connect(published.forget, weak=False)
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
-    merger = _table(app, "merger", 1)
+    merger = _table(app, MERGER, 1)
     _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, asyncio.Lock(), published.is_new))
     return app
 
@@ -150,6 +154,18 @@ async def _take_or_crash(app: CommittedApp, intake: Intake, event: Any) -> None:
         log.exception("monitor stops at a record", topic=at.topic, partition=at.partition, offset=at.offset)
         await app.crash(error)
         await asyncio.Event().wait()  # until the app is stopped, so that the record is not acknowledged
+
+
+def changelogs(settings: Settings) -> list[WantedTopic]:
+    """The topics that keep the tables' values.
+
+    They are made beforehand: Faust makes them itself, but goes on before the cluster knows of them.
+    """
+    config = {"cleanup.policy": "compact", "max.message.bytes": str(8 * 1024 * 1024)}
+    partitions = {CAMERAS: settings.kafka.camera_partitions, MERGER: 1}
+    return [
+        WantedTopic(f"{settings.monitor.group}-{table}-changelog", count, config) for table, count in partitions.items()
+    ]
 
 
 def _table(app: CommittedApp, name: str, partitions: int) -> Any:

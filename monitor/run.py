@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import structlog
 
-from monitor.app import data_folder, monitor_app
+from monitor.app import changelogs, data_folder, monitor_app
 from monitor.progress import QUIET_S, STALLED_S
 from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
@@ -48,7 +48,9 @@ def run_monitor(settings: Settings, stop: Event) -> None:
         BrokerError: the app gave up, stood still, or did not stop in time; the log says why.
 
     """
-    TopicAdmin(settings.kafka).require()
+    admin = TopicAdmin(settings.kafka)
+    admin.require()
+    admin.create(changelogs(settings))
     for name, level in CHATTY_LOGGERS.items():
         logging.getLogger(name).setLevel(level)
     with _last_resort(stop) as leaving:

@@ -51,10 +51,13 @@ class TopicAdmin:
         configs = self._configs(ours)
         return {name: ExistingTopic(name, count, configs.get(name, {})) for name, count in partitions.items()}
 
-    def create(self) -> list[str]:
-        """Create what is missing; returns the names of new topics. What exists is left as it is."""
+    def create(self, wanted: Iterable[WantedTopic] | None = None) -> list[str]:
+        """Create what is missing, of the table or of `wanted`; returns the names of new topics.
+
+        What exists is left as it is. Returns when the broker tells everybody of the new ones.
+        """
         existing = self._partitions()
-        missing = [topic for topic in self.wanted() if topic.name not in existing]
+        missing = [topic for topic in wanted or self.wanted() if topic.name not in existing]
         futures = self._client.create_topics([self._new(topic) for topic in missing]) if missing else {}
         for name, future in futures.items():
             self._await_creation(name, future)
@@ -86,7 +89,7 @@ class TopicAdmin:
     def _await_visibility(self, names: set[str]) -> None:
         """A broker acknowledges a topic before it tells of it to whoever asks."""
         deadline = time.monotonic() + TIMEOUT_S
-        while not names <= self._partitions().keys():
+        while names - {name for name, partitions in self._partitions().items() if partitions}:
             if time.monotonic() > deadline:
                 raise TopicError(f"created, but not to be seen after {TIMEOUT_S:.0f} s: {', '.join(sorted(names))}")
             time.sleep(0.05)

@@ -39,7 +39,8 @@ def configure_logs(settings: ServiceSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=_renderer(settings), foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # tells of every request to the registry
+    for chatty in ("httpx2", "mail.log"):  # every request to the registry, every line of SMTP
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _renderer(settings: ServiceSettings) -> structlog.typing.Processor:

@@ -12,16 +12,18 @@ from roadwatch.demo.state import RunState
 from schemas.records import Alert, DayReport, Scores
 
 SEVERITY_STYLE = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
-NEWEST = 6
+NEWEST = 4
 
 
 def live_view(state: RunState, now: float) -> RenderableType:
     """The run as it stands."""
-    return Group(_header(state, now), _cameras(state, now), day_table(state.reports.values()), _alerts(state))
+    return Group(
+        _header(state, now), _cameras(state, now), day_table(state.reports.values(), cameras=False), _alerts(state)
+    )
 
 
-def day_table(reports: Iterable[DayReport]) -> Table:
-    """A line for each day, and one for each of its cameras."""
+def day_table(reports: Iterable[DayReport], *, cameras: bool = True) -> Table:
+    """A line for each day, and one for each of its cameras unless there is no room for them."""
     table = Table(title="Days", box=box.SIMPLE_HEAD, expand=True, title_justify="left")
     for name in (
         "day",
@@ -38,8 +40,11 @@ def day_table(reports: Iterable[DayReport]) -> Table:
     ):
         table.add_column(name, justify="left" if name in {"day", "camera", "drift"} else "right")
     for report in sorted(reports, key=lambda report: report.day):
-        table.add_row(report.day, "all", *_figures(report.scores), "", style="bold")
-        for camera in report.cameras:
+        drifting = ", ".join(camera.camera_id for camera in report.cameras if camera.drifts)
+        table.add_row(
+            report.day, "all", *_figures(report.scores), Text("" if cameras else drifting, "yellow"), style="bold"
+        )
+        for camera in report.cameras if cameras else ():
             drifts = ", ".join(
                 sorted({f"{drift.signal} {_arrow(drift.before, drift.after)}" for drift in camera.drifts})
             )
