@@ -8,9 +8,10 @@ Results and the positions behind them are committed together (KIP-98, KIP-447). 
 read, so that a rebalance, which happens only then, never meets an unfinished transaction.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Timer
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -18,10 +19,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from runtime.clients import PARTITIONER, Outgoing, Received, client_properties, produce, received, take
 from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings
+from schemas.errors import BrokerUnavailableError
 
 log = structlog.get_logger(__name__)
 
 Work = Callable[[list[Received]], Iterable[Outgoing]]
+STEP_TIMEOUT_S = 10.0
+"A step of a transaction that takes longer ends the session: the next one finishes or undoes what is unfinished."
+LAST_RESORT_S = 60.0
+"A transaction that hangs beyond all timeouts ends the process, so that whoever supervises it starts another."
 TRANSACTION_TIMEOUT_MS = 10_000
 "After a kill, readers of committed records wait at most this long for what the dead left open."
 
@@ -48,6 +54,9 @@ class ExactlyOnceLoop:
         self._topic = topic
         self._options = options
         self._work = work
+        # Set when no broker answers any more. librdkafka reconnects, but a transaction that a producer begins after its
+        # broker was restarted may wait for its coordinator without end (seen with 2.16 against Kafka 4.4).
+        self._lost = Event()
 
     def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set; `alive` is called at every turn.
@@ -58,9 +67,10 @@ class ExactlyOnceLoop:
         run_sessions(lambda: self._run_session(stop, alive), stop)
 
     def _run_session(self, stop: Event, alive: Callable[[], None]) -> None:
+        self._lost.clear()
         consumer, producer = self._consumer(), self._producer()
         try:
-            producer.init_transactions(30)
+            producer.init_transactions(STEP_TIMEOUT_S)
             consumer.subscribe([self._topic])
             while not stop.is_set():
                 self._turn(consumer, producer)
@@ -69,6 +79,8 @@ class ExactlyOnceLoop:
             consumer.close()
 
     def _turn(self, consumer: Consumer, producer: Producer) -> None:
+        if self._lost.is_set():
+            raise BrokerUnavailableError(f"the connection to {self._settings.bootstrap_servers} was lost")
         messages = self._sound(take(consumer, self._options.batch, self._options.poll_s))
         if messages:
             outgoing = list(self._work([received(message) for message in messages]))
@@ -84,35 +96,34 @@ class ExactlyOnceLoop:
     def _commit(
         self, consumer: Consumer, producer: Producer, messages: list[Message], outgoing: list[Outgoing]
     ) -> None:
+        hung = Timer(LAST_RESORT_S, _end_process)
+        hung.start()
         try:
             producer.begin_transaction()
             for record in outgoing:
                 produce(producer, record)
-            producer.send_offsets_to_transaction(_positions(messages), consumer.consumer_group_metadata())
-            self._finish(producer)
+            group = consumer.consumer_group_metadata()
+            producer.send_offsets_to_transaction(_positions(messages), group, STEP_TIMEOUT_S)
+            producer.commit_transaction(STEP_TIMEOUT_S)
         except KafkaException as error:
             cause: KafkaError = error.args[0]
             if not cause.txn_requires_abort():
                 raise
             log.warning("transaction aborted, the batch is done again", records=len(messages), error=cause.str())
-            producer.abort_transaction(30)
+            producer.abort_transaction(STEP_TIMEOUT_S)
             _seek_back(consumer, messages)
+        finally:
+            hung.cancel()
 
-    def _finish(self, producer: Producer) -> None:
-        """Commit, trying again what the broker calls retriable."""
-        while True:
-            try:
-                producer.commit_transaction(30)
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
-            else:
-                return
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._lost.set()
 
     def _consumer(self) -> Consumer:
         return Consumer(
             {
                 **client_properties(self._settings),
+                "error_cb": self._on_error,
                 "group.id": self._options.group,
                 "group.instance.id": f"{self._options.group}-{self._options.instance}",
                 "auto.offset.reset": "earliest",
@@ -138,6 +149,12 @@ class ExactlyOnceLoop:
                 "message.max.bytes": 16 * 1024 * 1024,
             }
         )
+
+
+def _end_process() -> None:
+    """Nothing is lost by an end at any moment; a process that hangs in librdkafka is of no use to anybody."""
+    log.error("a transaction hangs, the process ends", after_s=LAST_RESORT_S)
+    os._exit(1)
 
 
 def _positions(messages: list[Message]) -> list[TopicPartition]:
