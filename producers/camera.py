@@ -47,14 +47,15 @@ def run_cameras(
         beat: Called a few times a second while any camera films.
 
     Raises:
-        ConfigurationError: a recording is not there.
+        ConfigurationError: the only camera is a recording that is not there.
         BrokerUnavailableError: nobody answers.
         TopicError: topics are missing or not as the table says.
         RoadwatchError: after all have ended, what cameras failed of: a single one's own error, or all in one.
 
     """
     cv2.setNumThreads(1)
-    _require_recordings(cameras)
+    if len(cameras) == 1:
+        _require_recording(cameras[0])
     TopicAdmin(settings.kafka).require()
     codec = open_codec(settings.kafka)
     failures: dict[str, Exception] = {}
@@ -65,12 +66,10 @@ def run_cameras(
     _raise(failures, len(cameras))
 
 
-def _require_recordings(cameras: Sequence[CameraConfig]) -> None:
+def _require_recording(camera: CameraConfig) -> None:
     """A file that is not there never will be: said at once, and not after a broker was found."""
-    recordings = (camera for camera in cameras if camera.kind == "recording")
-    missing = [f"camera {c.id!r}: {c.source} is not there" for c in recordings if not Path(c.source).exists()]
-    if missing:
-        raise ConfigurationError("source", missing)
+    if camera.kind == "recording" and not Path(camera.source).exists():
+        raise ConfigurationError("source", [f"camera {camera.id!r}: {camera.source} does not exist"])
 
 
 def _start(camera: CameraConfig, run: Callable[[], None], failures: dict[str, Exception]) -> Thread:
