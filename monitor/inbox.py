@@ -6,7 +6,6 @@ It listens on 127.0.0.1, asks for no login and sends nothing on.
 import asyncio
 import email.policy
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -149,19 +148,6 @@ def read_mails(folder: Path) -> Iterator[KeptMail]:
     for path in sorted(folder.glob("*.eml")):
         with suppress(FileNotFoundError):  # somebody tidied up meanwhile
             yield _parse(path, path.read_bytes())
-
-
-def run_inbox(
-    folder: Path, port: int, stop: threading.Event, on_mail: Callable[[KeptMail], None] | None = None
-) -> None:
-    """Keep an inbox open until `stop` is set.
-
-    Raises:
-        ConfigurationError: the port is taken, or the folder cannot be written.
-
-    """
-    with Inbox(folder, port, on_mail):
-        stop.wait()
 
 
 def _parse(path: Path, content: bytes) -> KeptMail:

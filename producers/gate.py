@@ -1,7 +1,7 @@
 """The motion gate: which pictures of which vehicles are worth sending, and when each vehicle crossed its line."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -211,17 +211,3 @@ def with_margin(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     x, y, w, h = box
     left, top = max(0, int(x - MARGIN * w)), max(0, int(y - MARGIN * h))
     return left, top, min(width, int(np.ceil(x + w + MARGIN * w))), min(height, int(np.ceil(y + h + MARGIN * h)))
-
-
-def every_nth(pictures: Iterable[Picture], n: int) -> Iterable[Picture]:
-    """Return what is sent with the gate off: the first picture and every n-th after it, whole.
-
-    >>> from datetime import datetime, UTC
-    >>> import numpy as np
-    >>> shots = [Picture(datetime(2026, 1, 1, tzinfo=UTC), np.zeros((2, 2, 3), np.uint8), i) for i in range(5)]
-    >>> [picture.index for picture in every_nth(shots, 2)]
-    [0, 2, 4]
-    """
-    if n < 1:
-        raise ValueError(f"every n-th picture: n is {n}, it must be 1 or more")
-    return (picture for picture in pictures if picture.index % n == 0)

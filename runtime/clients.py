@@ -297,15 +297,10 @@ class Reader:
             BrokerError: the broker refuses, for example because a topic does not exist.
 
         """
-        return list(self._sound(take(self._consumer, most, timeout_s)))
-
-    def _sound(self, messages: Iterable[Message]) -> Iterator[Received]:
-        for message in messages:
-            error = message.error()
-            if error is None:
-                yield received(message)
-            elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
-                raise as_broker_error(KafkaException(error), self._settings.bootstrap_servers)
+        try:
+            return [received(message) for message in sound(take(self._consumer, most, timeout_s))]
+        except KafkaException as error:
+            raise as_broker_error(error, self._settings.bootstrap_servers) from error
 
     def commit(self, record: Received) -> None:
         """Say that this record and all before it in its partition are done."""
@@ -329,6 +324,18 @@ def take(consumer: Consumer, most: int, timeout_s: float, linger_s: float = 0.00
     if not first or most == 1:
         return list(first)
     return [*first, *consumer.consume(most - 1, linger_s)]
+
+
+def sound(messages: Iterable[Message]) -> list[Message]:
+    """The messages that hold a record; an event that librdkafka does not get over raises KafkaException."""
+    kept = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            kept.append(message)
+        elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+            raise KafkaException(error)
+    return kept
 
 
 def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> Iterator[Received]:

@@ -16,7 +16,7 @@ from threading import Event, Timer
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from runtime.clients import PARTITIONER, Outgoing, Received, client_properties, produce, received, take
+from runtime.clients import PARTITIONER, Outgoing, Received, client_properties, produce, received, sound, take
 from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError
@@ -81,17 +81,10 @@ class ExactlyOnceLoop:
     def _turn(self, consumer: Consumer, producer: Producer) -> None:
         if self._lost.is_set():
             raise BrokerUnavailableError(f"the connection to {self._settings.bootstrap_servers} was lost")
-        messages = self._sound(take(consumer, self._options.batch, self._options.poll_s))
+        messages = sound(take(consumer, self._options.batch, self._options.poll_s))
         if messages:
             outgoing = list(self._work([received(message) for message in messages]))
             self._commit(consumer, producer, messages, outgoing)
-
-    def _sound(self, messages: list[Message]) -> list[Message]:
-        for message in messages:
-            error = message.error()
-            if error and not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
-                raise KafkaException(error)
-        return [message for message in messages if message.error() is None]
 
     def _commit(
         self, consumer: Consumer, producer: Producer, messages: list[Message], outgoing: list[Outgoing]
