@@ -1,10 +1,11 @@
 """A bundle: a folder with everything that one version of the model needs to serve.
 
     road-2026.11-1a2b3c4d/
-    ├── bundle.json   version, labels, preprocessing, and size and SHA-256 of the others
-    ├── model.onnx    the graph
-    ├── card.json     data, figures, lineage, credits
-    └── card.md       the same, to read
+    ├── bundle.json      version, labels, preprocessing, self-test, and size and SHA-256 of the others
+    ├── model.onnx       the graph
+    ├── reference.onnx   where model.onnx is quantised: the graph that it was made from
+    ├── card.json        data, figures, lineage, credits
+    └── card.md          the same, to read
 
 A version is a name, a month and eight digits of a checksum over graph, labels and preprocessing: nobody has to
 hand out numbers, two models never share a version, and the same training gives the same one again.
@@ -29,13 +30,16 @@ from models.preprocessing import Preprocessing
 from schemas.errors import ModelError
 
 MANIFEST: Final = "bundle.json"
+REFERENCE: Final = "reference.onnx"
 LIMITS: Final[Mapping[str, int]] = {
     MANIFEST: 64 * 1024,
     "model.onnx": 128 * 1024 * 1024,
+    REFERENCE: 128 * 1024 * 1024,
     "card.json": 1024 * 1024,
     "card.md": 1024 * 1024,
 }
 "The largest size of each file, bytes: looked at before a file is read."
+REQUIRED: Final = frozenset({"model.onnx", "card.json", "card.md"})
 
 BUNDLED: Final = Path(__file__).with_name("bundled") / "road"
 "The bundle that comes with the distribution."
@@ -58,6 +62,12 @@ class Bundle:
     "The ONNX graph."
     card: Card
     "What to know before using it."
+    abstain_below: float | None = None
+    "A picture whose familiarity is lower is given no label; None: each is given one."
+    expected: tuple[tuple[float, ...], ...] | None = None
+    "What the graph said of `models.selftest`'s pictures when it was made: probabilities, a row each; None: not known."
+    reference: bytes | None = None
+    "The graph in full precision, where `model` is quantised; None: `model` is not."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +94,30 @@ class Manifest:
     "What the model wants to be given."
     files: dict[str, FileEntry]
     "The other files."
+    abstain_below: float | None = None
+    "As in the bundle."
+    expected: tuple[tuple[float, ...], ...] | None = None
+    "As in the bundle."
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle and compare every file with its checksum; raises ModelError naming what is wrong."""
     manifest = read_manifest(folder)
-    contents = {name: _verified(folder / name, manifest.files.get(name)) for name in LIMITS if name != MANIFEST}
+    wanted = [name for name in LIMITS if name in REQUIRED or name in manifest.files]
+    contents = {name: _verified(folder / name, manifest.files.get(name)) for name in wanted}
     card = parse_card(contents["card.json"])
     if card.version != manifest.version or card.labels != manifest.labels:
         raise ModelError(f"{folder}: the card is of {card.version}, the bundle of {manifest.version}")
-    return Bundle(manifest.version, manifest.labels, manifest.preprocessing, contents["model.onnx"], card)
+    return Bundle(
+        version=manifest.version,
+        labels=manifest.labels,
+        preprocessing=manifest.preprocessing,
+        model=contents["model.onnx"],
+        card=card,
+        abstain_below=manifest.abstain_below,
+        expected=manifest.expected,
+        reference=contents.get(REFERENCE),
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -113,7 +137,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        for name, content in _contents(bundle).items():
+        for name, content in bundle_files(bundle).items():
             _write(draft / name, content)
         draft.chmod(0o755)  # mkdtemp keeps others out; a bundle is to be read
         draft.rename(folder)
@@ -128,18 +152,23 @@ def version_of(name: str, created: date, model: bytes, labels: tuple[str, ...], 
     return f"{name}-{created:%Y.%m}-{hashlib.sha256(identity + model).hexdigest()[:8]}"
 
 
-def _contents(bundle: Bundle) -> dict[str, bytes]:
+def bundle_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return a bundle's files by name, the manifest last: whoever finds it finds the others."""
     files = {
         "model.onnx": bundle.model,
         "card.json": bundle.card.to_json(),
         "card.md": bundle.card.to_markdown().encode(),
     }
+    if bundle.reference is not None:
+        files[REFERENCE] = bundle.reference
     entries = {name: FileEntry(len(content), _sha256(content)) for name, content in files.items()}
     manifest = {
         "format": 1,
         "version": bundle.version,
         "labels": bundle.labels,
         "preprocessing": asdict(bundle.preprocessing),
+        "abstain_below": bundle.abstain_below,
+        "expected": bundle.expected,
         "files": {name: asdict(entry) for name, entry in entries.items()},
     }
     return {**files, MANIFEST: json.dumps(manifest, indent=2).encode() + b"\n"}

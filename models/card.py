@@ -50,6 +50,8 @@ class Lineage:
     "Checksum of the pretrained weights' file."
     packages: dict[str, str]
     "Versions of the packages that computed it."
+    parent: str | None = None
+    "The version that it was made from, by retraining or quantising; None: none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def _ending(card: Card) -> list[str]:
         "",
         "## How it was made",
         "",
+        *([f"- made from: {lineage.parent}"] if lineage.parent else []),
         f"- code: {lineage.code_version}; seed: {lineage.seed}",
         *(f"- {name}: {value}" for name, value in lineage.settings.items()),
         *(f"- SHA-256 of {name}: `{value}`" for name, value in lineage.data_sha256.items()),

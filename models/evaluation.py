@@ -105,7 +105,7 @@ def evaluate(classify: Classify, pictures: Iterable[LabelledPicture]) -> Evaluat
         verdicts = classify([picture.image for picture in batch])
         truth += [picture.label for picture in batch]
         source += [picture.source for picture in batch]
-        said += verdicts.labels
+        said += verdicts.best
         confidence += verdicts.confidences.tolist()
     return summarise(Answers(np.array(truth), np.array(said), np.array(confidence), np.array(source)))
 

@@ -19,15 +19,24 @@ class Verdicts:
     "N×K; each row sums to 1."
     embedding: NDArray[np.float32]
     "N×D: what the network saw, before its head; D is 0 for a model that does not tell."
+    familiar: NDArray[np.bool_] | None = None
+    "N: whether each picture is like those that the model was trained on; None: the model cannot tell."
 
     def __len__(self) -> int:
         """Return how many pictures were classified."""
         return len(self.probabilities)
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The most probable class of each picture."""
+    def best(self) -> tuple[str, ...]:
+        """The most probable class of each picture, familiar or not."""
         return tuple(self.classes[index] for index in self.probabilities.argmax(axis=1))
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """The most probable class of each picture; None where the model abstains."""
+        if self.familiar is None:
+            return self.best
+        return tuple(best if known else None for best, known in zip(self.best, self.familiar, strict=True))
 
     @property
     def confidences(self) -> NDArray[np.float32]:

@@ -79,13 +79,24 @@ class ProcessorSettings(Section):
     group: str = "roadwatch-processor"
     "The consumer group."
     bundle: Path | None = None
-    "The model bundle's folder; None for the one that ships."
+    "A model bundle's folder, which then serves whatever the registry says; None: the registry's champion."
     batch: int = Field(default=256, ge=1, le=10_000)
     "Most frames a transaction."
     threads: int = Field(default=2, ge=1, le=64)
     "Threads that decode and infer."
     max_pixels: int = Field(default=40_000_000, ge=1)
     "Largest picture that is decoded."
+
+
+class ModelSettings(Section):
+    """Where models are registered."""
+
+    registry: str = "roadwatch-data/registry"
+    "A folder, or any fsspec address such as `s3://bucket/models`; while nothing is there, the model that ships serves."
+    options: dict[str, str] = {}
+    "What the address's file system wants to be told, such as `endpoint_url`; `file:/path` is read from that file."
+    poll: timedelta = timedelta(seconds=30)
+    "How often processors look at the registry by themselves; an event on the models topic makes them look at once."
 
 
 class MonitorSettings(Section):
@@ -196,6 +207,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     processor: ProcessorSettings = ProcessorSettings()
+    models: ModelSettings = ModelSettings()
     monitor: MonitorSettings = MonitorSettings()
     mail: MailSettings = MailSettings()
     service: ServiceSettings = ServiceSettings()

@@ -9,6 +9,7 @@ RoadwatchError
 ├── PictureError              a picture that cannot be decoded, or is too large to be
 ├── SourceError               a camera that stalls, vanishes or cannot be opened         (retriable)
 ├── ModelError                a bundle or graph that may not serve
+│   └── ModelRegistryError    the model registry refuses, is damaged, or cannot be reached
 ├── BrokerError               Kafka refuses
 │   ├── BrokerUnavailableError    nobody answers at the address                          (retriable)
 │   └── TopicError            a topic is missing, or is not as the table says
@@ -72,6 +73,10 @@ class SourceError(RoadwatchError):
 
 class ModelError(RoadwatchError):
     """A model bundle or graph that may not serve."""
+
+
+class ModelRegistryError(ModelError):
+    """The model registry refuses a step, is damaged, or cannot be reached."""
 
 
 class BrokerError(RoadwatchError):

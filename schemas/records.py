@@ -17,7 +17,7 @@ FrameKind = Literal["vehicle", "sample", "heartbeat", "end"]
 CameraState = Literal["running", "stalled", "ended"]
 Severity = Literal["info", "warning", "critical"]
 AlertState = Literal["open", "resolved"]
-ModelEventKind = Literal["loaded", "registered", "qualified", "promoted", "rolled_back", "refused"]
+ModelEventKind = Literal["registered", "qualified", "promoted", "rolled_back", "withdrawn", "loaded", "refused"]
 
 
 class Record:
@@ -139,11 +139,11 @@ class Prediction(Record):
     crossed_at: datetime | None
     "When the vehicle crossed the line; None before that."
     label: str | None
-    "The most probable class; None for heartbeats and ends, which are not classified."
+    "The most probable class; None for heartbeats and ends, which are not classified, and where the model abstains."
     confidence: float | None
     "The label's probability; None where label is."
     probabilities: dict[str, float]
-    "Each class's probability, summing to 1; empty where label is None."
+    "Each class's probability, summing to 1, also where the model abstains; empty for what is not classified."
     model_version: str
     "The bundle that served."
     statistics: Statistics
@@ -190,7 +190,7 @@ class Observations(Record):
     passage: tuple[int, ...]
     "Column: the sequence of the passage's first frame; -1 for whole pictures."
     label: tuple[int, ...]
-    "Column: index into classes; -1 for what is not classified."
+    "Column: index into classes; -1 for what is not classified, and where the model abstains."
     probabilities: tuple[float, ...]
     "Column of len(classes) values a row, row after row; zeros for what is not classified."
     brightness: tuple[float, ...]

@@ -61,6 +61,7 @@ FRAMES = Topic(
     dead_letters=True,
 )
 PREDICTIONS = Topic("predictions", Prediction, "camera_id", "processors to everyone")
+SHADOW_PREDICTIONS = Topic("shadow-predictions", Prediction, "camera_id", "the challenger's processors to comparisons")
 OBSERVATIONS = Topic(
     "observations", Observations, "camera_id", "processors to the monitor, by batch", dead_letters=True
 )
@@ -117,6 +118,7 @@ MODELS = Topic(
 TABLE = (
     FRAMES,
     PREDICTIONS,
+    SHADOW_PREDICTIONS,
     OBSERVATIONS,
     PASSAGES,
     LABELS,

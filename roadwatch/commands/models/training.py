@@ -1,4 +1,4 @@
-"""`roadwatch models`: a model trained, evaluated, shown."""
+"""`roadwatch models train` and `evaluate`: a model made, and measured on labelled pictures."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,15 +16,12 @@ from models.training.data import LabelledPicture, read_pictures
 from roadwatch.context import AsJson, console, print_json
 from roadwatch.progress import counted
 
-app = typer.Typer(no_args_is_help=True)
-
 Bundle = Annotated[Path, typer.Option(help="The bundle's folder; the one that ships if not given.")]
 
 TRAINING_SEED, TEST_SEED = 1, 2
 "Simulated roads for training and for testing: no vehicle is on both."
 
 
-@app.command("evaluate")
 def run_evaluation(
     data: Annotated[
         Path, typer.Argument(help="A zip with labels.csv, a folder with a subfolder a class, or 'simulator'.")
@@ -45,7 +42,6 @@ def run_evaluation(
         console.print(_scores(classifier.version, evaluation))
 
 
-@app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="A folder with train.zip and test.zip.")],
     out: Annotated[Path, typer.Option(help="The new bundle's folder.")] = Path("roadwatch-data/bundle"),
@@ -74,16 +70,6 @@ def train(
         console.print(f"{card.version} is in {out}; processor.bundle in the settings makes processors serve it.")
 
 
-@app.command()
-def show(bundle: Bundle = BUNDLED, as_json: AsJson = False) -> None:
-    """Show a bundle's card: data, figures, limits, credits."""
-    card = load_bundle(bundle).card
-    if as_json:
-        print_json(asdict(card))
-    else:
-        console.print(Markdown(card.to_markdown()))
-
-
 def simulator_pictures(seed: int, count: int) -> Iterator[LabelledPicture]:
     """Labelled crops from simulated roads on clear days."""
     from producers.simulator import training_crops
@@ -105,3 +91,6 @@ def _score(score: Score) -> tuple[str, ...]:
     recalls = ", ".join(f"{recall.label} {recall.recall:.3f}" for recall in score.recalls)
     interval = f"{score.low:.3f} to {score.high:.3f}"
     return score.source, str(score.n), f"{score.accuracy:.3f}", interval, recalls, f"{score.calibration_error:.3f}"
+
+
+COMMANDS = {"train": train, "evaluate": run_evaluation}

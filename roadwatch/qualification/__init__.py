@@ -1,0 +1,1 @@
+"""Application testing, driven: a candidate on a real broker, in a real processor process."""
