@@ -16,10 +16,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -100,50 +100,81 @@ class Manifest:
     "As in the bundle."
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is to be known of a bundle without its graph."""
+
+    manifest: Manifest
+    "Labels, preprocessing, sizes and checksums."
+    card: Card
+    "Data, figures, limits, lineage."
+
+
+Read = Callable[[str, int], bytes]
+"Gives a file's content by its name, at most so many bytes and one more; raises ModelError."
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle and compare every file with its checksum; raises ModelError naming what is wrong."""
-    manifest = read_manifest(folder)
-    wanted = [name for name in LIMITS if name in REQUIRED or name in manifest.files]
-    contents = {name: _verified(folder / name, manifest.files.get(name)) for name in wanted}
-    card = parse_card(contents["card.json"])
-    if card.version != manifest.version or card.labels != manifest.labels:
-        raise ModelError(f"{folder}: the card is of {card.version}, the bundle of {manifest.version}")
-    return Bundle(
-        version=manifest.version,
-        labels=manifest.labels,
-        preprocessing=manifest.preprocessing,
-        model=contents["model.onnx"],
-        card=card,
-        abstain_below=manifest.abstain_below,
-        expected=manifest.expected,
-        reference=contents.get(REFERENCE),
-    )
+    return read_bundle(partial(_read_file, folder), str(folder))
+
+
+def load_about(folder: Path) -> About:
+    """Read a bundle's manifest and card alone; raises ModelError."""
+    return read_about(partial(_read_file, folder), str(folder))
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read `bundle.json` alone, without opening the model; raises ModelError."""
-    raw = _read(folder / MANIFEST)
-    try:
-        return _manifests().validate_json(raw)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ModelError(f"{folder / MANIFEST}: {faults}") from error
+    return _manifest(partial(_read_file, folder), str(folder))
+
+
+def read_bundle(read: Read, where: str) -> Bundle:
+    """Read a bundle from wherever its files lie, asking for fixed names alone; raises ModelError naming the file."""
+    about = read_about(read, where)
+    manifest, names = about.manifest, {"model.onnx", REFERENCE} & {"model.onnx", *about.manifest.files}
+    graphs = {name: _verified(read, name, manifest, where) for name in names}
+    return Bundle(
+        version=manifest.version,
+        labels=manifest.labels,
+        preprocessing=manifest.preprocessing,
+        model=graphs["model.onnx"],
+        card=about.card,
+        abstain_below=manifest.abstain_below,
+        expected=manifest.expected,
+        reference=graphs.get(REFERENCE),
+    )
+
+
+def read_about(read: Read, where: str) -> About:
+    """Read manifest and card, likewise."""
+    manifest = _manifest(read, where)
+    _verified(read, "card.md", manifest, where)
+    card = parse_card(_verified(read, "card.json", manifest, where))
+    if card.version != manifest.version or card.labels != manifest.labels:
+        raise ModelError(f"{where}: the card is of {card.version}, the bundle of {manifest.version}")
+    return About(manifest, card)
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Write the bundle into a new folder, which appears whole or not at all; raises ModelError where one exists."""
+    write_folder(bundle_files(bundle), folder)
+
+
+def write_folder(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a new folder, likewise."""
     if folder.exists():
-        raise ModelError(f"{folder} exists: a bundle is never overwritten; choose another folder, or remove it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        raise ModelError(f"{folder} exists, and is never overwritten: choose another folder, or remove it")
+    draft = _draft(folder)
     try:
-        for name, content in bundle_files(bundle).items():
+        for name, content in files.items():
             _write(draft / name, content)
-        draft.chmod(0o755)  # mkdtemp keeps others out; a bundle is to be read
+        draft.chmod(0o755)  # mkdtemp keeps others out; a model is to be read
         draft.rename(folder)
-    except BaseException:
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written: {error.strerror}") from error
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 def version_of(name: str, created: date, model: bytes, labels: tuple[str, ...], wanted: Preprocessing) -> str:
@@ -161,7 +192,7 @@ def bundle_files(bundle: Bundle) -> dict[str, bytes]:
     }
     if bundle.reference is not None:
         files[REFERENCE] = bundle.reference
-    entries = {name: FileEntry(len(content), _sha256(content)) for name, content in files.items()}
+    entries = {name: FileEntry(len(content), sha256_of(content)) for name, content in files.items()}
     manifest = {
         "format": 1,
         "version": bundle.version,
@@ -174,6 +205,14 @@ def bundle_files(bundle: Bundle) -> dict[str, bytes]:
     return {**files, MANIFEST: json.dumps(manifest, indent=2).encode() + b"\n"}
 
 
+def _draft(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
 def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
@@ -181,31 +220,45 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _verified(path: Path, entry: FileEntry | None) -> bytes:
+def _manifest(read: Read, where: str) -> Manifest:
+    try:
+        return _manifests().validate_json(_limited(read, MANIFEST, where))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ModelError(f"{where}/{MANIFEST}: {faults}") from error
+
+
+def _verified(read: Read, name: str, manifest: Manifest, where: str) -> bytes:
+    entry = manifest.files.get(name)
     if entry is None:
-        raise ModelError(f"{path.parent / MANIFEST}: says nothing of {path.name}")
-    content = _read(path)
-    if (len(content), _sha256(content)) != (entry.size, entry.sha256):
+        raise ModelError(f"{where}/{MANIFEST}: says nothing of {name}")
+    content = _limited(read, name, where)
+    if (len(content), sha256_of(content)) != (entry.size, entry.sha256):
         raise ModelError(
-            f"{path}: {len(content)} bytes with SHA-256 {_sha256(content)}, {MANIFEST} says {entry.size} bytes"
-            f" with {entry.sha256}: the file was changed or is torn; fetch the bundle again"
+            f"{where}/{name}: {len(content)} bytes with SHA-256 {sha256_of(content)}, {MANIFEST} says {entry.size} bytes"
+            f" with {entry.sha256}: the file was changed or is torn; put it back from where the bundle came from"
         )
     return content
 
 
-def _read(path: Path) -> bytes:
-    limit = LIMITS[path.name]
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}: a bundle needs {', '.join(LIMITS)}") from error
-    if len(content) > limit:
-        raise ModelError(f"{path}: more than the {limit} bytes that are allowed")
+def _limited(read: Read, name: str, where: str) -> bytes:
+    content = read(name, LIMITS[name])
+    if len(content) > LIMITS[name]:
+        raise ModelError(f"{where}/{name}: more than the {LIMITS[name]} bytes that are allowed")
     return content
 
 
-def _sha256(content: bytes) -> str:
+def _read_file(folder: Path, name: str, limit: int) -> bytes:
+    try:
+        with (folder / name).open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        wanted = ", ".join((MANIFEST, *sorted(REQUIRED)))
+        raise ModelError(f"{folder / name}: {error.strerror}: a bundle needs {wanted}") from error
+
+
+def sha256_of(content: bytes) -> str:
+    """Return a checksum, in hex."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -4,6 +4,7 @@ observations ┐
 labels       ├─► cameras (table) ─► passages, alerts, camera-days
 telemetry    ┘ (counted)
 camera-days  ──► merger (table)  ─► reports, alerts
+models       ──────────────────────► alerts
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
 from monitor.folding import Outcome, Position, take_label, take_observations
 from monitor.merging import take_camera_day
+from monitor.model_alerts import take_model_event
 from monitor.progress import Watch
 from monitor.published import Published
 from monitor.rules import Rule, day_rules
@@ -32,8 +34,9 @@ from monitor.windows import Calendar
 from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
-from schemas.records import CameraDay, Label, Observations, Telemetry
-from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY, WantedTopic
+from schemas.errors import RecordError
+from schemas.records import CameraDay, Label, ModelEvent, Observations, Telemetry
+from schemas.topics import CAMERA_DAYS, LABELS, MODELS, OBSERVATIONS, TELEMETRY, WantedTopic
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +97,15 @@ class Folds:
         """Fold one camera's day."""
         return take_camera_day(self.rules, self.codec, values, self.codec.decode(data, CameraDay), position)
 
+    def model_event(self, data: bytes, _values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Tell of a model that was refused; the topic has no dead letters: what cannot be read is said, and counted."""
+        try:
+            event = self.codec.decode(data, ModelEvent)
+        except RecordError as error:
+            log.warning("model event is unreadable", offset=position.offset, why=str(error))
+            return Outcome(counts=Counter(unreadable_model_events=1))
+        return take_model_event(self.policy.calendar, event)
+
 
 def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> CommittedApp:
     """The app, ready to be started.
@@ -119,7 +131,9 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
     merger = _table(app, MERGER, 1)
-    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, asyncio.Lock(), published.is_new))
+    lock = asyncio.Lock()
+    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock, published.is_new))
+    _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock))
     return app
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.bundle import Bundle
-from models.preprocessing import Image, Preprocessing, prepare
+from models.preprocessing import Image, prepare
+from models.selftest import TOLERANCE, check_selftest, selftest_pictures
 from models.verdicts import Verdicts
 from schemas.errors import ModelError
 
@@ -19,6 +20,8 @@ BATCH: Final = 32
 INPUT: Final = "images"
 PROBABILITIES: Final = "probabilities"
 EMBEDDING: Final = "embedding"
+FAMILIARITY: Final = "familiarity"
+"How like its training pictures each picture is, one number a picture: only graphs that can abstain have it."
 
 REFUSALS: Final = (
     ort_errors.Fail,
@@ -35,49 +38,61 @@ REFUSALS: Final = (
 class Classifier:
     """Classifies pictures. Threads may share one: it keeps nothing between calls."""
 
-    def __init__(self, session: ort.InferenceSession, version: str, labels: tuple[str, ...], wanted: Preprocessing):
-        """Take a session that was tried; `load` makes one."""
+    def __init__(self, session: ort.InferenceSession, bundle: Bundle) -> None:
+        """Take a session of the bundle's graph; `load` makes one and tries it."""
         self._session = session
-        self._wanted = wanted
-        self._outputs = [output.name for output in session.get_outputs()]
-        self.version = version
-        self.labels = labels
+        self._wanted = bundle.preprocessing
+        self._abstain_below = bundle.abstain_below
+        given = {output.name for output in session.get_outputs()}
+        self._outputs = sorted(given & {*_wanted_outputs(bundle), EMBEDDING})
+        self.version = bundle.version
+        self.labels = bundle.labels
 
     @classmethod
     def load(cls, bundle: Bundle) -> Self:
-        """Open the bundle's graph and try it on a made picture; raises ModelError where it may not serve."""
-        classifier = cls(_open(bundle), bundle.version, bundle.labels, bundle.preprocessing)
-        classifier._try_out()
+        """Open the bundle's graph and try it on made pictures; raises ModelError where it may not serve."""
+        classifier = cls(_open(bundle), bundle)
+        classifier._test_itself(bundle)
         return classifier
 
     def classify(self, images: Sequence[Image]) -> Verdicts:
-        """Return a verdict for each picture, uint8 H×W×3 BGR of any size, in order; raises ValueError for others."""
+        """Return a verdict for each picture, uint8 H×W×3 BGR of any size, in order.
+
+        Raises ValueError for what is no such picture, ModelError where the graph fails or gives no numbers.
+        """
         for image in images:
             _check(image)
         chunks = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        probabilities = _joined([chunk[PROBABILITIES] for chunk in chunks], len(self.labels))
+        if not np.isfinite(probabilities).all():
+            raise ModelError(f"{self.version}: the graph gives probabilities that are no numbers")
         return Verdicts(
             self.labels,
-            _joined([chunk[PROBABILITIES] for chunk in chunks], len(self.labels)),
+            probabilities,
             _joined([chunk[EMBEDDING] for chunk in chunks if EMBEDDING in chunk], 0),
+            self._familiar(chunks),
         )
 
+    def _familiar(self, chunks: Sequence[Mapping[str, NDArray[np.float32]]]) -> NDArray[np.bool_] | None:
+        if self._abstain_below is None:
+            return None
+        told = [chunk[FAMILIARITY] for chunk in chunks]
+        return np.concatenate(told) >= self._abstain_below if told else np.empty(0, np.bool_)
+
     def _run(self, images: Sequence[Image]) -> Mapping[str, NDArray[np.float32]]:
-        values = self._session.run(self._outputs, {INPUT: prepare(images, self._wanted)})
+        try:
+            values = self._session.run(self._outputs, {INPUT: prepare(images, self._wanted)})
+        except REFUSALS as error:
+            raise ModelError(f"{self.version}: the graph fails on a batch of {len(images)}: {error}") from error
         return dict(zip(self._outputs, values, strict=True))
 
-    def _try_out(self) -> None:
-        """Classify two made pictures: what a broken graph would do to the first frame, it does here."""
-        ramp = np.linspace(0, 255, 48 * 64 * 3).astype(np.uint8).reshape(48, 64, 3)
-        try:
-            found = self.classify([ramp, 255 - ramp]).probabilities
-        except REFUSALS as error:
-            raise ModelError(f"{self.version}: the graph fails on a sample: {error}") from error
-        if found.shape != (2, len(self.labels)):
-            raise ModelError(f"{self.version}: {found.shape[1]} probabilities for {len(self.labels)} labels")
-        if not (np.isfinite(found).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3)):
-            raise ModelError(
-                f"{self.version}: probabilities of a sample are {found.tolist()}: each row should sum to 1"
-            )
+    def _test_itself(self, bundle: Bundle) -> None:
+        """What a broken graph would do to the first frame, it does here: in a batch, and on a single picture."""
+        said = self.classify(selftest_pictures())
+        check_selftest(self.version, said, bundle.expected)
+        alone = self.classify(selftest_pictures()[:1]).probabilities
+        if not np.allclose(alone, said.probabilities[:1], atol=TOLERANCE):
+            raise ModelError(f"{self.version}: says {alone.tolist()} of a picture alone, and another thing in a batch")
 
 
 def _open(bundle: Bundle) -> ort.InferenceSession:
@@ -106,12 +121,25 @@ def _check_ends(bundle: Bundle, session: ort.InferenceSession) -> None:
     inputs = [(node.name, node.type, _sides(node)) for node in session.get_inputs()]
     if inputs != [(INPUT, "tensor(uint8)", [size, size, 3])]:
         raise ModelError(f"{bundle.version}: takes {inputs}, not {INPUT} of uint8 and N×{size}×{size}×3")
-    outputs = {node.name: _sides(node) for node in session.get_outputs()}
-    if PROBABILITIES not in outputs:
-        raise ModelError(f"{bundle.version}: gives {', '.join(outputs)}, not {PROBABILITIES}")
-    if outputs[PROBABILITIES] != [len(bundle.labels)]:
+    outputs = {node.name: (node.type, _sides(node)) for node in session.get_outputs()}
+    for name, sides in _wanted_outputs(bundle).items():
+        if name not in outputs:
+            raise ModelError(f"{bundle.version}: gives {', '.join(outputs)}, not {name}")
+        _check_output(bundle, name, sides, *outputs[name])
+
+
+def _check_output(bundle: Bundle, name: str, sides: list[int], kind: str, found: list[int | str]) -> None:
+    if found != sides:
         told = ", ".join(bundle.labels)
-        raise ModelError(f"{bundle.version}: gives {outputs[PROBABILITIES]} probabilities for the labels {told}")
+        raise ModelError(f"{bundle.version}: gives {found} {name} for the labels {told}, not {sides}")
+    if kind != "tensor(float)":
+        raise ModelError(f"{bundle.version}: gives {name} as {kind}, not as float32")
+
+
+def _wanted_outputs(bundle: Bundle) -> dict[str, list[int]]:
+    """Return each output's sides without the batch."""
+    always: dict[str, list[int]] = {PROBABILITIES: [len(bundle.labels)]}
+    return always if bundle.abstain_below is None else {**always, FAMILIARITY: []}
 
 
 def _sides(node: Any) -> list[int | str]:

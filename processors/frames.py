@@ -23,7 +23,7 @@ from schemas.dead_letters import dead_letter_headers
 from schemas.errors import PictureError, RecordError, RoadwatchError
 from schemas.observations import pack
 from schemas.records import DeadLetter, Frame, Origin, Prediction, Statistics, Timings
-from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, Names
+from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, Names, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -79,17 +79,43 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the model says of one picture."""
+
+    label: str | None
+    "The most probable class; None where the model abstains."
+    probabilities: dict[str, float]
+    "Of each class."
+
+    @property
+    def confidence(self) -> float | None:
+        """The label's probability; None where label is."""
+        return None if self.label is None else self.probabilities[self.label]
+
+
+NO_VERDICT = Verdict(None, {})
+"On what is not classified."
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch: every frame is in one of the two."""
+    """What became of a batch: every frame that was chosen is in one of the two."""
 
     predictions: list[tuple[Received, Prediction]]
     "In the order of the batch."
     unreadable: list[Unreadable]
     "Likewise."
+    labels: tuple[str, ...]
+    "The classes of the model that saw the whole batch."
+
+
+def every(_frame: Frame) -> bool:
+    """Choose each frame."""
+    return True
 
 
 class FrameBatches:
-    """Turns batches of frame records into records to write."""
+    """Turns batches of frame records into records to write; all of a batch is seen by one model."""
 
     def __init__(
         self,
@@ -99,16 +125,24 @@ class FrameBatches:
         *,
         max_pixels: int,
         threads: int,
+        choose: Callable[[Frame], bool] = every,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` gives the wall clock's seconds since 1970."""
+        """`choose` leaves frames out before their pictures are decoded; `clock`: wall clock, seconds since 1970."""
         self._classifier = classifier
+        self._choose = choose
         self._codec = codec
         self._names = names
         self._max_pixels = max_pixels
         self._clock = clock
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+
+    def use(self, classifier: FrameClassifier) -> bool:
+        """Classify by another model from the next batch on; whether it is another."""
+        other = classifier is not self._classifier
+        self._classifier = classifier
+        return other
 
     def process(self, records: Sequence[Received]) -> BatchResult:
         """Decode and classify a batch; each camera's order is kept."""
@@ -118,26 +152,34 @@ class FrameBatches:
         return BatchResult(
             predictions=list(self._predict(seen)),
             unreadable=[item for item in looked_at if isinstance(item, Unreadable)],
+            labels=self._classifier.labels,
         )
 
     def outgoing(self, result: BatchResult) -> Iterator[Outgoing]:
         """The records that a batch gives."""
-        for received, prediction in result.predictions:
-            yield self._prediction(received, prediction)
-        for batch in pack((prediction for _, prediction in result.predictions), self._classifier.labels):
+        yield from self.predictions(result, PREDICTIONS)
+        for batch in pack((prediction for _, prediction in result.predictions), result.labels):
             key = batch.camera_id.encode()
             yield Outgoing(self._names.of(OBSERVATIONS), key, self._codec.encode(batch), [])
         for item in result.unreadable:
             yield self._dead_letter(item)
 
+    def predictions(self, result: BatchResult, topic: Topic) -> Iterator[Outgoing]:
+        """The batch's predictions alone, for a topic of them."""
+        for received, prediction in result.predictions:
+            yield self._prediction(received, prediction, topic)
+
     def close(self) -> None:
         """End the decoding threads."""
         self._pool.shutdown()
 
-    def _look(self, record: Received, now_ms: float) -> Seen | Unreadable:
+    def _look(self, record: Received, now_ms: float) -> Seen | Unreadable | None:
+        """Decode one record; None for a frame that was not chosen."""
         started = time.perf_counter()
         try:
             frame = self._codec.decode(record.value, Frame)
+            if not self._choose(frame):
+                return None
             image, picture = examine(frame.picture, max_pixels=self._max_pixels)
         except (RecordError, PictureError) as error:
             return Unreadable(record, error)
@@ -145,27 +187,26 @@ class FrameBatches:
 
     def _predict(self, seen: list[Seen]) -> Iterator[tuple[Received, Prediction]]:
         started = time.perf_counter()
-        chosen = [item for item in seen if item.frame.kind in CLASSIFIED]
-        verdicts = iter(self._classify([item.image for item in chosen]))
-        inference_ms = (time.perf_counter() - started) * 1000 / max(1, len(chosen))
+        images = [item.image for item in seen if item.frame.kind in CLASSIFIED]
+        verdicts = iter(self._classify(images))
+        inference_ms = (time.perf_counter() - started) * 1000 / max(1, len(images))
         done_ms = self._clock() * 1000
         for item in seen:
-            verdict = next(verdicts) if item.frame.kind in CLASSIFIED else {}
-            yield item.received, self._said(item, verdict, inference_ms if verdict else 0.0, done_ms)
+            if item.frame.kind in CLASSIFIED:
+                yield item.received, self._said(item, next(verdicts), inference_ms, done_ms)
+            else:
+                yield item.received, self._said(item, NO_VERDICT, 0.0, done_ms)
 
-    def _classify(self, images: list[Image]) -> Iterator[dict[str, float]]:
-        """Probabilities of each picture; the batch is shared out among the threads."""
+    def _classify(self, images: list[Image]) -> list[Verdict]:
+        """A verdict on each picture; the batch is shared out among the threads."""
         if not images:
-            return
+            return []
         size = max(1, -(-len(images) // self._threads))
         shares = [images[i : i + size] for i in range(0, len(images), size)]
-        for verdicts in self._pool.map(self._classifier.classify, shares):
-            for row in verdicts.probabilities.tolist():
-                yield dict(zip(verdicts.classes, row, strict=True))
+        return [verdict for said in self._pool.map(self._classifier.classify, shares) for verdict in _verdicts(said)]
 
-    def _said(self, item: Seen, verdict: dict[str, float], inference_ms: float, done_ms: float) -> Prediction:
+    def _said(self, item: Seen, verdict: Verdict, inference_ms: float, done_ms: float) -> Prediction:
         frame, record = item.frame, item.received
-        label = max(verdict, key=verdict.__getitem__) if verdict else None
         return Prediction(
             frame_id=frame.frame_id,
             camera_id=frame.camera_id,
@@ -176,9 +217,9 @@ class FrameBatches:
             zone_id=frame.zone_id,
             passage_id=frame.passage_id,
             crossed_at=frame.crossed_at,
-            label=label,
-            confidence=None if label is None else verdict[label],
-            probabilities=verdict,
+            label=verdict.label,
+            confidence=verdict.confidence,
+            probabilities=verdict.probabilities,
             model_version=self._classifier.version,
             statistics=item.statistics,
             timings=Timings(
@@ -190,10 +231,10 @@ class FrameBatches:
             origin=Origin(record.topic, record.partition, record.offset),
         )
 
-    def _prediction(self, record: Received, prediction: Prediction) -> Outgoing:
+    def _prediction(self, record: Received, prediction: Prediction, topic: Topic) -> Outgoing:
         trace: Headers = [(name, value) for name, value in record.headers if name == "traceparent"]
         value = self._codec.encode(prediction)
-        return Outgoing(self._names.of(PREDICTIONS), prediction.camera_id.encode(), value, trace)
+        return Outgoing(self._names.of(topic), prediction.camera_id.encode(), value, trace)
 
     def _dead_letter(self, item: Unreadable) -> Outgoing:
         record = item.received
@@ -209,3 +250,8 @@ class FrameBatches:
         )
         headers = [*record.headers, *dead_letter_headers(letter)]
         return Outgoing(self._names.dead_letters_of(FRAMES), record.key, record.value, headers)
+
+
+def _verdicts(said: Verdicts) -> Iterator[Verdict]:
+    for label, row in zip(said.labels, said.probabilities.tolist(), strict=True):
+        yield Verdict(label, dict(zip(said.classes, row, strict=True)))

@@ -26,7 +26,7 @@ Settings come from roadwatch.toml and from the environment, ROADWATCH_KAFKA__BOO
 )
 app.add_typer(topics.app, name="topics", help="The topics on the cluster.")
 app.add_typer(label.app, name="label", help="Labels: what frames and passages truly show.")
-app.add_typer(models.app, name="models", help="The model: trained, evaluated, shown.")
+app.add_typer(models.app, name="models", help="A model's life: trained, registered, qualified, promoted, rolled back.")
 app.add_typer(config.app, name="config", help="The settings in force.")
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,

@@ -9,12 +9,12 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
 import structlog
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -23,7 +23,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from runtime.settings import KafkaSettings, read_secret
+from runtime.settings import KafkaSettings, value_of
 from schemas.codec import Codec
 from schemas.errors import BrokerError, BrokerUnavailableError, RecordTooLargeError
 from schemas.records import Record
@@ -36,7 +36,6 @@ _SILENT.propagate = False
 _SILENT.addHandler(logging.NullHandler())
 "librdkafka's own lines repeat, at every try, what its error callback says."
 
-FILE_VALUE = "file:"
 SEND_TIMEOUT_S = 120.0
 "How long an absent broker is waited for before a record is given up with an error."
 PARTITIONER = "murmur2_random"
@@ -85,7 +84,7 @@ class Outgoing:
 
 def client_properties(settings: KafkaSettings) -> dict[str, Any]:
     """The librdkafka properties that every client shares; the user's own win."""
-    own = {name: _property_value(value) for name, value in settings.properties.items()}
+    own = {name: value_of(value) for name, value in settings.properties.items()}
     # The error callback only reports: librdkafka reconnects by itself. log_level 3 leaves errors; each is said once by us.
     return {
         "bootstrap.servers": settings.bootstrap_servers,
@@ -95,10 +94,6 @@ def client_properties(settings: KafkaSettings) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 2000,
         **own,
     }
-
-
-def _property_value(value: str) -> str:
-    return read_secret(Path(value.removeprefix(FILE_VALUE))) if value.startswith(FILE_VALUE) else value
 
 
 class _ConnectionLog:
@@ -345,15 +340,7 @@ def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> It
         BrokerUnavailableError: the end was not reached in time.
 
     """
-    consumer = Consumer(
-        {
-            **client_properties(settings),
-            "group.id": "roadwatch-read-all",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
+    consumer = _reader_without_group(settings)
     try:
         yield from _until_end(consumer, topic, timeout_s)
     except KafkaException as error:
@@ -362,9 +349,42 @@ def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> It
         consumer.close()
 
 
+def read_at(
+    settings: KafkaSettings, topic: str, partition: int, offset: int, timeout_s: float = 10.0
+) -> Received | None:
+    """The record at a place; None where it is no more.
+
+    Raises:
+        BrokerUnavailableError: nobody answers.
+
+    """
+    consumer = _reader_without_group(settings)
+    try:
+        consumer.assign([TopicPartition(topic, partition, offset)])
+        found = [message for message in consumer.consume(1, timeout_s) if message.error() is None]
+        return received(found[0]) if found and found[0].offset() == offset else None
+    except KafkaException as error:
+        raise as_broker_error(error, settings.bootstrap_servers) from error
+    finally:
+        consumer.close()
+
+
+def _reader_without_group(settings: KafkaSettings) -> Consumer:
+    return Consumer(
+        {
+            **client_properties(settings),
+            "group.id": "roadwatch-reader",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+        }
+    )
+
+
 def _until_end(consumer: Consumer, topic: str, timeout_s: float) -> Iterator[Received]:
     left = set(consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
     deadline = time.monotonic() + timeout_s
     while left:
         if time.monotonic() > deadline:

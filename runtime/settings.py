@@ -24,6 +24,7 @@ from schemas.topics import Names
 
 ENVIRONMENT_PREFIX = "ROADWATCH_"
 DEFAULT_FILE = Path("roadwatch.toml")
+FILE_VALUE = "file:"
 
 
 class Section(BaseModel):
@@ -272,6 +273,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(str(path), ["no such file"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(str(path), [f"not TOML: {error}"]) from error
+
+
+def value_of(text: str) -> str:
+    """A setting's value: `file:/path` stands for what that file holds; raises ConfigurationError as `read_secret`."""
+    return read_secret(Path(text.removeprefix(FILE_VALUE))) if text.startswith(FILE_VALUE) else text
 
 
 def read_secret(path: Path) -> str:

@@ -1,11 +1,20 @@
 """What a qualification measures, as plain values: figures, faults, curves and pictures, part by part."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
+
+from pydantic import ConfigDict
 
 Part = Literal["accuracy", "errors", "consistency", "latency", "robustness", "scalability"]
 PARTS: Final[tuple[Part, ...]] = ("accuracy", "errors", "consistency", "latency", "robustness", "scalability")
+
+Outcome = Literal["predicted", "dead_letter", "crashed", "lost"]
+"What became of a frame: a prediction, a dead letter, the processor's end, or nothing at all."
+
+BASE64: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+"Pictures in JSON."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Curve:
 class Mistake:
     """A picture that the candidate got wrong."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = BASE64
+
     picture: str
     "Its name in the held-out data."
     source: str
@@ -64,6 +75,30 @@ class Mistake:
     "How sure it was."
     thumbnail: bytes
     "A small JPEG of it."
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A picture that is hard to take, and what became of it."""
+
+    case: str
+    "What is wrong with the picture, such as `empty`."
+    wanted: tuple[Outcome, ...]
+    "What may become of it."
+    outcome: Outcome
+    "What did."
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A picture to show beside the figures."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = BASE64
+
+    caption: str
+    "What it shows."
+    jpeg: bytes
+    "The picture."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +117,10 @@ class Measured:
     "The surest mistakes first."
     seconds: float = 0.0
     "How long the measuring took."
+    trials: tuple[Trial, ...] = ()
+    "Pictures that are hard to take, one by one."
+    sheets: tuple[Sheet, ...] = ()
+    "Pictures to show."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +153,13 @@ class Measurements:
     "Part by part, in the order of PARTS; a part that was not run is missing."
     champion: tuple[Measured, ...] = ()
     "The same of the champion, as far as it was measured beside it; empty: there is none."
+
+
+def figure(measured: Measured, name: str) -> Figure | None:
+    """Return the figure of that name; None: the part has none."""
+    return next((figure for figure in measured.figures if figure.name == name), None)
+
+
+def of_part(measured: Iterable[Measured], part: Part) -> Measured | None:
+    """Return what was measured of a part; None: nothing."""
+    return next((found for found in measured if found.part == part), None)

@@ -1,1 +1,1 @@
-"""Training, offline: a frozen pretrained backbone, features, a logistic head, a bundle."""
+"""Training, offline: a pretrained network, its last blocks tuned, a head, a bundle."""

@@ -6,12 +6,12 @@ Each change is drawn with a chance of its own, its strength too. After Hendrycks
 wrong with pictures; the strengths lie on both sides of what road cameras show.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.preprocessing import Image
 from models.training.distance import LONGEST_SIDES, shrunk
@@ -20,18 +20,9 @@ Rng = np.random.Generator
 Change = Callable[[Image, Rng], Image]
 
 
-def copies_of(pictures: Sequence[Image], numbers: Sequence[tuple[int, int]], seed: int, threads: int) -> list[Image]:
-    """Return copy `c` of picture `p` for each `(p, c)` of `numbers`.
-
-    A copy depends on seed, picture number and copy number alone; copy 0 is the picture itself.
-    """
-
-    def copy(number: tuple[int, int]) -> Image:
-        picture = pictures[number[0]]
-        return picture if number[1] == 0 else augmented(picture, np.random.default_rng([seed, *number]))
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(copy, numbers))
+def copy_of(image: Image, number: int, copy: int, seed: int) -> Image:
+    """Return copy `copy` of picture `number`, which depends on these and the seed alone; copy 0 is the picture."""
+    return image if copy == 0 else augmented(image, np.random.default_rng([seed, number, copy]))
 
 
 def augmented(image: Image, rng: Rng) -> Image:
@@ -52,8 +43,8 @@ def _window(image: Image, rng: Rng) -> Image:
     sides = rng.uniform(-0.15, 0.15, 4) * [height, height, width, width]
     top, bottom, left, right = (round(float(side)) for side in sides)
     inner = image[max(0, -top) : height - max(0, -bottom), max(0, -left) : width - max(0, -right)]
-    borders = (max(0, side) for side in (top, bottom, left, right))
-    return _image(cv2.copyMakeBorder(inner, *borders, cv2.BORDER_REFLECT_101))
+    above, below, before, after = (max(0, side) for side in (top, bottom, left, right))
+    return _image(cv2.copyMakeBorder(inner, above, below, before, after, cv2.BORDER_REFLECT_101))
 
 
 def _turn(image: Image, rng: Rng) -> Image:
@@ -112,7 +103,7 @@ def _occlude(image: Image, rng: Rng) -> Image:
         tall, wide = np.maximum(1, rng.uniform(0.08, 0.4, 2) * [height, width]).astype(int)
         top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
         part = image[top : top + tall, left : left + wide]
-        part[:] = rng.integers(0, 256, part.shape if rng.random() < 0.3 else 3)  # noqa: PLR2004
+        part[:] = rng.integers(0, 256, part.shape if rng.random() < 0.3 else 3)
     return image
 
 
@@ -123,16 +114,16 @@ def _dirt(image: Image, rng: Rng) -> Image:
     for _ in range(rng.integers(2, 9)):
         centre = (int(rng.integers(0, width)), int(rng.integers(0, height)))
         cv2.circle(veil, centre, max(1, int(rng.uniform(0.03, 0.16) * width)), float(rng.uniform(0.4, 1)), -1)
-    veil = cv2.GaussianBlur(veil, (0, 0), max(0.5, width / 40))[..., None]
-    return _pixels(image * (1 - veil) + rng.uniform(20, 110) * veil)
+    soft = np.asarray(cv2.GaussianBlur(veil, (0, 0), max(0.5, width / 40)))[..., None]
+    return _pixels(image * (1 - soft) + rng.uniform(20, 110) * soft)
 
 
 def _rain(image: Image, rng: Rng) -> Image:
     """Draw light streaks, all of one slant."""
     height, width = image.shape[:2]
-    streaks = (rng.random((height, width)) < rng.uniform(0.005, 0.03)).astype(np.float32) * 255
+    drops = (rng.random((height, width)) < rng.uniform(0.005, 0.03)).astype(np.float32) * 255
     kernel = _line(max(3, height // 8), float(rng.uniform(70, 110)))
-    streaks = cv2.filter2D(streaks, -1, kernel * 2)[..., None]
+    streaks = np.asarray(cv2.filter2D(drops, -1, kernel * 2))[..., None]
     return _pixels(image * 0.9 + streaks)
 
 
@@ -152,7 +143,7 @@ def _noise(image: Image, rng: Rng) -> Image:
 
 def _jpeg(image: Image, rng: Rng) -> Image:
     raw = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(8, 70))])[1]
-    return _image(cv2.imdecode(raw, cv2.IMREAD_COLOR))
+    return np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR), np.uint8)
 
 
 CHANGES: Final[tuple[tuple[float, Change], ...]] = (
@@ -186,8 +177,8 @@ def _line(length: int, degrees: float) -> cv2.typing.MatLike:
     return kernel / max(float(kernel.sum()), 1e-6)
 
 
-def _pixels(values: np.ndarray) -> Image:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _pixels(values: NDArray[np.floating]) -> Image:
+    return np.asarray(np.clip(values, 0, 255), np.uint8)
 
 
 def _image(values: cv2.typing.MatLike) -> Image:

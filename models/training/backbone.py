@@ -1,8 +1,10 @@
 """The network as an ONNX graph: EfficientNet-Lite0 up to its last block of 192 channels, and a head on their means.
 
     images uint8 N×H×W×3 BGR ─► normalise ─► stem ─► 15 blocks ─► mean ─► embedding float32 N×192
-                                                                            │
+                                                                            │ └─► familiarity float32 N
                   probabilities float32 N×K ◄─ softmax ◄─ / temperature ◄─ head
+
+The same writer also makes the trunk alone, the blocks that training leaves as they are (`build_trunk`).
 
 After Tan and Le, EfficientNet (2019), and the Lite variant of TensorFlow's `tpu` repository: no squeeze and excite,
 ReLU6, batch norm with epsilon 1e-3, inputs (x - 127) / 128 in RGB, TensorFlow's "SAME" padding. Half of Lite0's
@@ -12,6 +14,7 @@ Head and temperature are initializers of their own (`head.weight`, `head.bias`, 
 new head can be set into a finished file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from models.training.familiarity import Familiarity
 from models.training.head import Head
 from models.training.weights import Weights
 
@@ -34,17 +38,58 @@ IR_VERSION: Final = 8
 Floats = NDArray[np.float32]
 
 
-def build_model(weights: Weights, size: int, head: Head) -> onnx.ModelProto:
-    """Return the graph for pictures of `size` × `size` pixels, any number of them in a batch."""
-    graph = _Graph(size=size)
-    tensor = graph.normalised("images")
-    tensor = graph.convolution(tensor, *_folded(weights, "_conv_stem", "_bn0", rgb_to_bgr=True), stride=2)
-    tensor = graph.relu6(tensor)
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution with its batch norm inside."""
+
+    weight: Floats
+    "Output channels × input channels of a group × k × k."
+    bias: Floats
+    "Output channels."
+
+
+Network = Mapping[str, Convolution]
+"Convolutions by name, such as `blocks.3._expand_conv`; the stem takes BGR."
+
+
+def folded(weights: Weights) -> dict[str, Convolution]:
+    """Return the pretrained network with each batch norm folded into the convolution before it."""
+    network = {"conv_stem": _folded(weights, "_conv_stem", "_bn0", rgb_to_bgr=True)}
     for index in range(BLOCKS):
-        tensor = _block(graph, weights, index, tensor)
+        for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+            name = f"blocks.{index}.{conv}"
+            if f"_{name}.weight" in weights:
+                network[name] = _folded(weights, f"_{name}", f"_blocks.{index}.{norm}")
+    return network
+
+
+def build_model(network: Network, size: int, head: Head, familiarity: Familiarity | None = None) -> onnx.ModelProto:
+    """Return the graph for pictures of `size` × `size` pixels, any number of them in a batch.
+
+    Without `familiarity` it has no output of that name.
+    """
+    graph = _Graph(size=size)
+    tensor = _blocks(graph, network, _stem(graph, network), range(BLOCKS))
     graph.embedding(tensor)
     graph.head(head)
-    return _model(graph, size, len(head.labels))
+    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(head.labels)])
+    outputs = [probabilities, _embedding_info()]
+    if familiarity is not None:
+        graph.familiarity(familiarity)
+        outputs.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
+    return _model(graph, size, outputs)
+
+
+def build_trunk(network: Network, size: int, cut: int) -> onnx.ModelProto:
+    """Return the graph that ends before block `cut`: `activation` float16 N×C×(h·w), and the `embedding` as well."""
+    graph = _Graph(size=size)
+    tensor = _blocks(graph, network, _stem(graph, network), range(cut))
+    shape = graph.constant("activation.shape", np.array([0, 0, -1], np.int64))
+    flat = graph.add("Reshape", [graph.add("Cast", [tensor], to=TensorProto.FLOAT16), shape], "activation")
+    channels = network[f"blocks.{cut - 1}._project_conv"].bias.size
+    info = helper.make_tensor_value_info(flat, TensorProto.FLOAT16, ["batch", channels, graph.size**2])
+    graph.embedding(_blocks(graph, network, tensor, range(cut, BLOCKS)))
+    return _model(graph, size, [info, _embedding_info()])
 
 
 def set_head(model: onnx.ModelProto, head: Head) -> None:
@@ -83,10 +128,10 @@ class _Graph:
         centred = self.add("Sub", [floats, self.constant("input.mean", np.float32(127))])
         return self.add("Mul", [centred, self.constant("input.scale", np.float32(1 / 128))])
 
-    def convolution(self, tensor: str, name: str, weight: Floats, bias: Floats, stride: int = 1, group: int = 1) -> str:
-        kernel = weight.shape[-1]
-        before, after, self.size = _same_padding(self.size, kernel, stride)
-        inputs = [tensor, self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
+    def convolution(self, tensor: str, name: str, conv: Convolution, stride: int = 1, group: int = 1) -> str:
+        kernel = conv.weight.shape[-1]
+        before, after, self.size = same_padding(self.size, kernel, stride)
+        inputs = [tensor, self.constant(f"{name}.weight", conv.weight), self.constant(f"{name}.bias", conv.bias)]
         return self.add(
             "Conv",
             inputs,
@@ -109,35 +154,56 @@ class _Graph:
         tempered = self.add("Div", [scores, "head.temperature"])
         self.add("Softmax", [tempered], "probabilities", axis=1)
 
+    def familiarity(self, familiarity: Familiarity) -> None:
+        weight = self.constant("familiarity.weight", familiarity.weight.astype(np.float32)[:, None])
+        bias = self.constant("familiarity.bias", np.array([familiarity.bias], np.float32))
+        score = self.add("Gemm", ["embedding", weight, bias])
+        self.add("Squeeze", [score, self.constant("familiarity.axis", np.array([1], np.int64))], "familiarity")
 
-def _block(graph: _Graph, weights: Weights, index: int, tensor: str) -> str:
+
+def _stem(graph: _Graph, network: Network) -> str:
+    tensor = graph.normalised("images")
+    return graph.relu6(graph.convolution(tensor, "conv_stem", network["conv_stem"], stride=2))
+
+
+def _blocks(graph: _Graph, network: Network, tensor: str, numbers: range) -> str:
+    for index in numbers:
+        tensor = _block(graph, network, index, tensor)
+    return tensor
+
+
+def _block(graph: _Graph, network: Network, index: int, tensor: str) -> str:
     """Write one inverted bottleneck: expand, filter each channel, project, and add the input where shapes agree."""
-    name = f"_blocks.{index}"
-    stride = 2 if index in STRIDED_BLOCKS else 1
+    expand, depthwise, project = (
+        f"blocks.{index}.{name}" for name in ("_expand_conv", "_depthwise_conv", "_project_conv")
+    )
+    stride = block_stride(index)
     entry, channels = tensor, 0
-    if f"{name}._expand_conv.weight" in weights:
-        expand = _folded(weights, f"{name}._expand_conv", f"{name}._bn0")
-        channels = expand[1].shape[1]
-        tensor = graph.relu6(graph.convolution(tensor, *expand))
-    depthwise = _folded(weights, f"{name}._depthwise_conv", f"{name}._bn1")
-    tensor = graph.relu6(graph.convolution(tensor, *depthwise, stride=stride, group=depthwise[1].shape[0]))
-    project = _folded(weights, f"{name}._project_conv", f"{name}._bn2")
-    tensor = graph.convolution(tensor, *project)
-    same_shape = stride == 1 and channels == project[1].shape[0]
+    if expand in network:
+        channels = network[expand].weight.shape[1]
+        tensor = graph.relu6(graph.convolution(tensor, expand, network[expand]))
+    groups = network[depthwise].bias.size
+    tensor = graph.relu6(graph.convolution(tensor, depthwise, network[depthwise], stride=stride, group=groups))
+    tensor = graph.convolution(tensor, project, network[project])
+    same_shape = stride == 1 and channels == network[project].bias.size
     return graph.add("Add", [tensor, entry]) if same_shape else tensor
 
 
-def _folded(weights: Weights, conv: str, norm: str, *, rgb_to_bgr: bool = False) -> tuple[str, Floats, Floats]:
-    """Return a convolution's name, weight and bias with its batch norm inside."""
+def block_stride(index: int) -> int:
+    """Return the stride of a block's depthwise convolution."""
+    return 2 if index in STRIDED_BLOCKS else 1
+
+
+def _folded(weights: Weights, conv: str, norm: str, *, rgb_to_bgr: bool = False) -> Convolution:
     deviation = np.sqrt(weights[f"{norm}.running_var"].astype(np.float64) + BN_EPSILON)
     gain = weights[f"{norm}.weight"] / deviation
     weight = weights[f"{conv}.weight"] * gain[:, None, None, None]
     bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain
     weight = weight[:, ::-1] if rgb_to_bgr else weight
-    return conv.removeprefix("_"), weight.astype(np.float32), bias.astype(np.float32)
+    return Convolution(weight.astype(np.float32), bias.astype(np.float32))
 
 
-def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
     """Return pixels before, pixels after, and the output's size: TensorFlow's rule, the odd pixel goes after."""
     output = -(-size // stride)
     total = max((output - 1) * stride + kernel - size, 0)
@@ -153,12 +219,12 @@ def _head_tensors(head: Head) -> list[onnx.TensorProto]:
     return [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in values.items()]
 
 
-def _model(graph: _Graph, size: int, classes: int) -> onnx.ModelProto:
+def _embedding_info() -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", EMBEDDING])
+
+
+def _model(graph: _Graph, size: int, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
-    outputs = [
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes]),
-        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", EMBEDDING]),
-    ]
     body = helper.make_graph(graph.nodes, "efficientnet-lite0-192", [images], outputs, graph.tensors)
     model = helper.make_model(
         body, producer_name="roadwatch", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]

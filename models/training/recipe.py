@@ -7,9 +7,11 @@ from models.card import Credit
 PURPOSE: Final = "Tells cars from trucks on crops of road-camera pictures, one vehicle each."
 
 ARCHITECTURE: Final = (
-    "EfficientNet-Lite0 up to its last block of 192 channels, pretrained on ImageNet and frozen, and a logistic"
-    " regression on the means of those channels, with one temperature. Input: uint8 N×H×W×3 BGR, normalised inside."
-    " Outputs: `probabilities` (N×classes) and `embedding` (N×192)."
+    "EfficientNet-Lite0 up to its last block of 192 channels, pretrained on ImageNet; its last four blocks and a linear"
+    " head on the means of their channels are tuned on changed copies of the pictures (other crops, light, weather,"
+    " blur, noise, dirt, JPEG), averaged over steps, and taken three quarters of the way from the pretrained weights;"
+    " one temperature. Input: uint8 N×H×W×3 BGR, normalised inside. Outputs: `probabilities` (N×classes), `embedding`"
+    " (N×192) and `familiarity` (N): a linear score of vehicles against pictures made to be none."
 )
 
 LIMITS: Final = (

@@ -48,15 +48,23 @@ def process(
     instance: Annotated[
         str | None, typer.Option(help="This worker's name within its group, for good; the host's name if not given.")
     ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Classify by the registry's challenger, beside the others, for comparison.")
+    ] = False,
 ) -> None:
     """Classify frames: frames in, predictions and observations out, exactly once.
 
-    Start as many as there are partitions, each with an instance name of its own.
+    Start as many as there are partitions, each with an instance name of its own. The model is the registry's champion,
+    taken over without a restart when another is promoted or rolled back; processor.bundle names another one for good.
+
+    With --shadow the challenger classifies its share of the frames onto a topic of its own, and waits while there is
+    none: one such worker is enough for a small share.
     """
     from processors.service import run_processor
+    from processors.shadow import run_shadow
 
     with service(context) as (settings, stop):
-        run_processor(settings, stop, instance)
+        (run_shadow if shadow else run_processor)(settings, stop, instance)
 
 
 def monitor(context: typer.Context) -> None:

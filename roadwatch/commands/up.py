@@ -20,7 +20,9 @@ def up(
     ),
     processors: Annotated[int, typer.Option(min=1, help="How many processors share the frames.")] = 1,
 ) -> None:
-    """Run everything on this machine: your cameras, processor, monitor and mailer, until Ctrl-C.
+    """Run everything on this machine: your cameras, processors, monitor and mailer, until Ctrl-C.
+
+    A challenger, where the model registry has one, is run in shadow beside the champion.
 
     Where the settings name no Kafka (kafka.bootstrap_servers), a local one is started; where they name no mail server
     (mail.host), mails go into a local inbox. Cameras come from cameras.toml.
@@ -77,6 +79,7 @@ def _services(settings: Settings, processors: int) -> list[Service]:
     return [
         *(Service(f"camera-{camera.id}", ("camera", "--only", camera.id), ends=True) for camera in cameras),
         *(Service(f"processor-{n}", ("process", "--instance", str(n))) for n in range(1, processors + 1)),
+        Service("shadow", ("process", "--shadow")),
         Service("monitor", ("monitor",)),
         Service("mailer", ("mail",)),
     ]

@@ -51,7 +51,7 @@ TAMPERED = {
     "version with a path": (edit(lambda m: m.update(version="../x")), "version: String should match"),
     "one label": (edit(lambda m: m.update(labels=["car"])), "labels: Tuple should have at least 2"),
     "other labels": (edit(lambda m: m.update(labels=["car", "bus"])), "the card is of"),
-    "no checksum": (edit(lambda m: m.update(files={})), r"says nothing of model\.onnx"),
+    "no checksum": (edit(lambda m: m.update(files={})), r"says nothing of card\.md"),
     "impossible size": (edit(lambda m: m.update(preprocessing={"size": 4, "fit": "stretch"})), "size is 4"),
 }
 

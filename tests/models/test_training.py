@@ -11,12 +11,13 @@ import pytest
 
 from models.bundle import load_bundle
 from models.preprocessing import Preprocessing
-from models.training.backbone import EMBEDDING, build_model, set_head
+from models.training.backbone import EMBEDDING, build_model, folded, set_head
 from models.training.data import LabelledPicture, counts, pictures_sha256, read_pictures
 from models.training.distance import distant_copies
 from models.training.features import run_graph
+from models.training.gather import fold_numbers, picture_weights
 from models.training.head import Head, blank_head, fit_head, fit_temperature
-from models.training.train import TrainingSettings, fold_numbers, source_weights, train
+from models.training.train import TrainingSettings, train
 from models.training.weights import read_weights
 from schemas.errors import ConfigurationError, ModelError, PictureError
 
@@ -101,13 +102,13 @@ def test_weights_of_another_file_are_refused(tmp_path: Path) -> None:
 def test_sources_count_alike_however_large() -> None:
     """Two real sources share what the extra one leaves; the mean weight is 1."""
     sources = ["a"] * 6 + ["b"] * 2 + ["s"] * 2
-    weights = source_weights(sources, np.arange(10) >= 8, 0.2)
+    weights = picture_weights(sources, np.arange(10) >= 8, 0.2)
     assert [weights[:6].sum(), weights[6:8].sum(), weights[8:].sum()] == pytest.approx([4, 4, 2])
 
 
 def test_without_extra_pictures_the_real_ones_have_all_weight() -> None:
     """No share is lost."""
-    assert source_weights(["a", "b"], np.zeros(2, bool), 0.2).tolist() == [1, 1]
+    assert picture_weights(["a", "b"], np.zeros(2, bool), 0.2).tolist() == [1, 1]
 
 
 def test_neighbours_of_a_scene_are_held_back_together() -> None:
@@ -139,7 +140,7 @@ def test_the_graph_computes_what_the_head_says() -> None:
     """A head set into a finished graph gives its own probabilities on the graph's embedding."""
     rng = np.random.default_rng(6)
     head = Head(LABELS, rng.normal(size=(EMBEDDING, 2)) / 30, rng.normal(size=2), 1.7)
-    graph = build_model(read_weights(), 32, blank_head(LABELS, EMBEDDING))
+    graph = build_model(folded(read_weights()), 32, blank_head(LABELS, EMBEDDING))
     set_head(graph, head)
     images = [picture.image for picture in made(5)]
     outputs = run_graph(graph.SerializeToString(), images, Preprocessing(32, "stretch"), silent, "test")
@@ -163,7 +164,7 @@ def road(tmp_path: Path) -> Path:
     return tmp_path
 
 
-SETTINGS = TrainingSettings(created=date(2026, 11, 23), code_version="1.2", size=32, folds=3)
+SETTINGS = TrainingSettings(created=date(2026, 11, 23), code_version="1.2", size=32, rows=40, steps=20)
 
 
 def test_training_ends_in_a_bundle_that_repeats_to_the_byte(road: Path) -> None:

@@ -1,6 +1,7 @@
 """The classifier refuses graphs that may not serve, and gives one answer however pictures are batched."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.training.data import read_pictures
 from processors.classifier import Classifier
 from schemas.errors import ModelError
 from tests.models.bundles import tiny_bundle, tiny_graph
+from tests.processors.versions import fixed_graph
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,8 @@ UNFIT = {
     "labels too few": (tiny_graph(outputs=3), r"gives \[3\] probabilities for the labels car, truck"),
     "float input": (tiny_graph(element=TensorProto.FLOAT), "not images of uint8"),
     "no softmax": (tiny_graph(softmax=False), "each row should sum to 1"),
-    "not finite": (tiny_graph(scale=float("nan")), "each row should sum to 1"),
+    "not finite": (tiny_graph(scale=float("nan")), "no numbers"),
+    "one batch size": (fixed_graph(4), "the graph fails on a batch of 1"),
 }
 
 
@@ -82,6 +85,12 @@ def test_a_graph_that_may_not_serve_is_refused(model: bytes, fault: str) -> None
     """The fault shows at loading, not at the first frame, and names the bundle."""
     with pytest.raises(ModelError, match=f"tiny-1: .*{fault}"):
         Classifier.load(tiny_bundle(model))
+
+
+def test_a_graph_that_says_another_thing_than_when_it_was_made_is_refused() -> None:
+    """Whole files and a fitting shape do not help it."""
+    with pytest.raises(ModelError, match="tiny-1: fails its self-test"):
+        Classifier.load(replace(tiny_bundle(), expected=((0.5, 0.5),) * 4))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ MISTAKES = [
     (("label", "import", "none.csv"), 2, "none.csv"),
     (("health",), 2, "service.heartbeat_file"),
     (("models", "evaluate", "none"), 2, "none"),
-    (("models", "show", "--bundle", "none"), 1, "none"),
+    (("models", "show", "none"), 1, "no version 'none'"),
     (("demo", "--video", "none.mp4"), 2, "none.mp4"),
     (("passes", "none.mp4", "--zone", "a: 0,0 9,0 9,9"), 2, "none.mp4"),
 ]

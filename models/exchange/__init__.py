@@ -1,0 +1,1 @@
+"""Models from and to elsewhere: ONNX graphs of others with a description, and MLflow's folders."""

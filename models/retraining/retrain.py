@@ -1,0 +1,350 @@
+"""Retraining, from a bundle and new labels to a bundle: only the head's three initializers change.
+
+parent ─► features of its own graph ─► head held to the parent's ─► temperature ─► both graphs ─► figures ─► bundle
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from importlib.metadata import version as package_version
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from models.bundle import Bundle, version_of
+from models.card import Card, DataSource, Lineage
+from models.evaluation import Answers, Evaluation, summarise
+from models.preprocessing import Image
+from models.retraining.heads import abstain_below, read_head, with_head
+from models.retraining.prior import Prior, fit_from, fold_numbers
+from models.selftest import selftest_pictures
+from models.training.data import LabelledPicture, counts, pictures_sha256
+from models.training.features import Outputs, Progress, run_graph
+from models.training.head import Head, calibrated, fit_temperature
+from schemas.errors import ConfigurationError, ModelError
+
+PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "opencv-python-headless", "scikit-learn", "scipy")
+AGREEMENT: Final = 1e-3
+"In probability, between the graph and its head computed here."
+CALM_PICTURES: Final = 200
+"Pictures at which the temperature goes half the way to what they ask for: asked of 25 it made new cameras worse."
+HELD_BACK_LIMIT: Final = (
+    "No test pictures were given when its head was retrained: the figures are of new labels held back in turn, said by"
+    " heads that were made like this one and had not seen them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingSettings:
+    """How to retrain; docs/decisions.md has the figures behind the defaults."""
+
+    created: date
+    "Goes into version and card; given, so that the same retraining makes the same files."
+    code_version: str
+    "Version of this code, for the card."
+    prior: Prior = field(default_factory=Prior)
+    "How strongly the head is held to its parent's."
+    replay_share: float = 0.5
+    "How much replayed pictures weigh among all, 0 to below 1."
+    min_labels: int = 20
+    "Fewer are refused."
+    min_of_class: int = 3
+    "Fewer of a class are refused; a class that does not occur at all stays as it is."
+    folds: int = 5
+    "Parts of the pictures, each held back once for temperature and figures."
+    seed: int = 20261101
+    "Of the parts."
+    threads: int = 2
+    "Cores; the result does not depend on it."
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """A new bundle, and what it gained."""
+
+    bundle: Bundle
+    "With the new head."
+    before: Evaluation
+    "The parent's figures on the new labels."
+    after: Evaluation
+    "Those of heads that had not seen the picture, on the same."
+    log_loss_before: float
+    "Of the parent, on the new labels."
+    log_loss_after: float
+    "Of heads that had not seen the picture: above the parent's, the labels brought nothing."
+
+    @property
+    def gains(self) -> bool:
+        """Whether held-back pictures were told better than by the parent."""
+        return self.log_loss_after < self.log_loss_before
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Pictures with their features: new ones, then replayed ones."""
+
+    new: int
+    "How many are new."
+    features: NDArray[np.float64]
+    "N×D."
+    truth: NDArray[np.intp]
+    "N indices into the labels."
+    weights: NDArray[np.float64]
+    "How much each counts; 1 in the mean."
+    scenes: tuple[str, ...]
+    "Of each."
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """A new head, and probabilities of the new pictures, N×K."""
+
+    head: Head
+    "Fitted to all."
+    before: NDArray[np.floating]
+    "The parent's."
+    after: NDArray[np.floating]
+    "Those of heads that had not seen the picture."
+
+
+def retrain(
+    parent: Bundle,
+    pictures: Sequence[LabelledPicture],
+    settings: RetrainingSettings,
+    progress: Progress,
+    *,
+    replay: Sequence[LabelledPicture] = (),
+    tested: Sequence[LabelledPicture] = (),
+) -> Retraining:
+    """Return the parent with a head fitted to `pictures` (and `replay`, old ones that it shall not unlearn).
+
+    Raises ConfigurationError for too few labels or others than the parent's, ModelError for a parent whose head cannot
+    be replaced. The same bundle, pictures and settings give the same bytes on one machine.
+    """
+    check_labels(parent.labels, pictures, settings)
+    check_known(parent.labels, [*replay, *tested])
+    data = _features(parent, pictures, replay, settings, progress)
+    learnt = _learn(read_head(parent), data, settings)
+    model = with_head(parent.model, learnt.head)
+    before, after = (_evaluation(pictures, said, parent.labels) for said in (learnt.before, learnt.after))
+    figures = _test(parent, model, tested, settings, progress) if tested else after
+    served = replace(parent, abstain_below=abstain_below(parent, data.features[: data.new]))
+    told = _told(parent, pictures, replay, tested, settings)
+    bundle = _bundle(served, learnt.head, model, settings, told, figures)
+    losses = (_log_loss(said, data.truth[: data.new]) for said in (learnt.before, learnt.after))
+    return Retraining(bundle, before, after, *losses)
+
+
+def check_labels(labels: tuple[str, ...], pictures: Sequence[LabelledPicture], settings: RetrainingSettings) -> None:
+    """Raise ConfigurationError where labels are too few, all of one class, or unknown to the model."""
+    check_known(labels, pictures)
+    seen = {label: sum(picture.label == label for picture in pictures) for label in labels}
+    found = {label: count for label, count in seen.items() if count}
+    told = ", ".join(f"{count} {label}" for label, count in found.items()) or "none"
+    faults = []
+    if len(pictures) < settings.min_labels:
+        faults.append(f"{len(pictures)} labelled pictures ({told}): at least {settings.min_labels} are needed")
+    if len(found) < 2:
+        faults.append(f"labels are {told}: a head is fitted to at least two classes")
+    rare = [label for label, count in found.items() if count < settings.min_of_class]
+    faults += [f"{found[label]} of {label}: at least {settings.min_of_class} are needed, or none" for label in rare]
+    if faults:
+        raise ConfigurationError("retraining pictures", faults)
+
+
+def check_known(labels: tuple[str, ...], pictures: Sequence[LabelledPicture]) -> None:
+    """Raise ConfigurationError for classes that the model does not have."""
+    strangers = sorted({picture.label for picture in pictures} - set(labels))
+    if strangers:
+        faults = [f"class {label!r}: this model knows {', '.join(labels)}" for label in strangers]
+        raise ConfigurationError("retraining pictures", faults)
+
+
+def _features(
+    parent: Bundle,
+    pictures: Sequence[LabelledPicture],
+    replay: Sequence[LabelledPicture],
+    settings: RetrainingSettings,
+    progress: Progress,
+) -> _Set:
+    head = read_head(parent)
+    everything = [*pictures, *replay]
+    outputs = _run(parent.model, parent, [picture.image for picture in everything], "features", settings, progress)
+    features = outputs.embedding.astype(np.float64)
+    if features.shape[1:] != head.weight.shape[:1] or not _agree(head.probabilities(features), outputs.probabilities):
+        raise ModelError(f"{parent.version}: its probabilities do not follow from embedding and head: not replaceable")
+    truth = np.array([parent.labels.index(picture.label) for picture in everything])
+    share = settings.replay_share if replay else 0.0
+    weights = np.concatenate([_even(1 - share, len(pictures)), _even(share, len(replay))]) * len(everything)
+    return _Set(len(pictures), features, truth, weights, tuple(picture.scene for picture in everything))
+
+
+def _even(total: float, count: int) -> NDArray[np.float64]:
+    return np.full(count, total / max(count, 1))
+
+
+def _agree(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> bool:
+    return ours.shape == theirs.shape and bool(np.allclose(ours, theirs, atol=AGREEMENT))
+
+
+def _learn(head: Head, data: _Set, settings: RetrainingSettings) -> _Learnt:
+    scores = _held_back_scores(head, data, settings)
+    temperature = _calm(fit_temperature(scores, data.truth, data.weights), len(data.truth))
+    fresh = fit_from(head, data.features, data.truth, data.weights, settings.prior.penalty(data.new))
+    return _Learnt(
+        calibrated(fresh, temperature),
+        head.probabilities(data.features[: data.new]),
+        softmax(scores[: data.new] / temperature, axis=1),
+    )
+
+
+def _held_back_scores(head: Head, data: _Set, settings: RetrainingSettings) -> NDArray[np.float64]:
+    """Return each picture's scores by a head that had not seen it."""
+    fold = fold_numbers(data.truth.tolist(), data.scenes, settings.folds, settings.seed)
+    penalty = settings.prior.penalty(data.new)
+    scores = np.zeros((len(data.truth), len(head.labels)))
+    for number in range(settings.folds):
+        held = fold == number
+        fitted = fit_from(head, data.features[~held], data.truth[~held], data.weights[~held], penalty)
+        scores[held] = fitted.scores(data.features[held])
+    return scores
+
+
+def _calm(temperature: float, pictures: int) -> float:
+    return float(temperature ** (pictures / (pictures + CALM_PICTURES)))
+
+
+def _log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.intp]) -> float:
+    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
+
+
+def _evaluation(
+    pictures: Sequence[LabelledPicture], probabilities: NDArray[np.floating], labels: tuple[str, ...]
+) -> Evaluation:
+    return summarise(
+        Answers(
+            np.array([picture.label for picture in pictures]),
+            np.array(labels)[probabilities.argmax(axis=1)],
+            probabilities.max(axis=1).astype(np.float64),
+            np.array([picture.source for picture in pictures]),
+        )
+    )
+
+
+def _test(
+    parent: Bundle,
+    model: bytes,
+    tested: Sequence[LabelledPicture],
+    settings: RetrainingSettings,
+    progress: Progress,
+) -> Evaluation:
+    """Score the finished file: a head that was written wrongly would show here."""
+    outputs = _run(model, parent, [picture.image for picture in tested], "test", settings, progress)
+    return _evaluation(tested, outputs.probabilities, parent.labels)
+
+
+def _run(
+    model: bytes,
+    parent: Bundle,
+    images: Sequence[Image],
+    step: str,
+    settings: RetrainingSettings,
+    progress: Progress,
+) -> Outputs:
+    return run_graph(model, images, parent.preprocessing, progress, step, settings.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the card says of the pictures."""
+
+    data: tuple[DataSource, ...]
+    "By source."
+    checksums: dict[str, str]
+    "By name."
+    settings: dict[str, str]
+    "How many, and how."
+    limits: tuple[str, ...]
+    "Where figures and head end."
+
+
+def _told(
+    parent: Bundle,
+    pictures: Sequence[LabelledPicture],
+    replay: Sequence[LabelledPicture],
+    tested: Sequence[LabelledPicture],
+    settings: RetrainingSettings,
+) -> _Told:
+    parts = {"retraining pictures": pictures, "replayed pictures": replay, "test pictures": tested}
+    fresh = [(split, counts(part)) for split, part in (("train", pictures), ("test", tested))]
+    data = tuple(DataSource(name, split, row) for split, rows in fresh for name, row in rows.items())
+    kept = tuple(row for row in parent.card.data if row.split == "train" and row not in data)
+    figures = () if tested else (HELD_BACK_LIMIT,)
+    others = tuple(limit for limit in parent.card.limits if limit != HELD_BACK_LIMIT)
+    return _Told(
+        data=(*kept, *data),
+        checksums={name: pictures_sha256(part) for name, part in parts.items() if part},
+        settings={
+            "retrained": "head",
+            **{name: str(len(part)) for name, part in parts.items()},
+            **{f"prior.{name}": str(value) for name, value in asdict(settings.prior).items()},
+            "replay_share": str(settings.replay_share),
+            "folds": str(settings.folds),
+        },
+        limits=(*others, *figures),
+    )
+
+
+def _bundle(
+    parent: Bundle, head: Head, model: bytes, settings: RetrainingSettings, told: _Told, evaluation: Evaluation
+) -> Bundle:
+    version = version_of(_name(parent.version), settings.created, model, parent.labels, parent.preprocessing)
+    return replace(
+        parent,
+        version=version,
+        model=model,
+        reference=None if parent.reference is None else with_head(parent.reference, head),
+        expected=_expected(parent, model, head, settings),
+        card=_card(parent, version, settings, told, evaluation),
+    )
+
+
+def _name(version: str) -> str:
+    """Return a version's first part: `road` of `road-2026.11-1a2b3c4d`."""
+    parts = version.rsplit("-", 2)
+    return parts[0] if len(parts) == 3 else version
+
+
+def _expected(parent: Bundle, model: bytes, head: Head, settings: RetrainingSettings) -> tuple[tuple[float, ...], ...]:
+    """Return what the new graph says of the self-test's pictures; raises ModelError where that is not its head's."""
+
+    def silent(_step: str, _done: int, _total: int) -> None:
+        """Four pictures take no time."""
+
+    outputs = _run(model, parent, selftest_pictures(), "self-test", settings, silent)
+    if not _agree(head.probabilities(outputs.embedding.astype(np.float64)), outputs.probabilities):
+        raise ModelError(f"{parent.version}: its graph does not follow a new head: something else computes its scores")
+    return tuple(tuple(map(float, row)) for row in outputs.probabilities)
+
+
+def _card(parent: Bundle, version: str, settings: RetrainingSettings, told: _Told, evaluation: Evaluation) -> Card:
+    lineage = Lineage(
+        code_version=settings.code_version,
+        seed=settings.seed,
+        settings=told.settings,
+        data_sha256=told.checksums,
+        backbone_sha256=parent.card.lineage.backbone_sha256,
+        packages={name: package_version(name) for name in PACKAGES},
+        parent=parent.version,
+    )
+    return replace(
+        parent.card,
+        version=version,
+        created=settings.created,
+        data=told.data,
+        evaluation=evaluation,
+        limits=told.limits,
+        lineage=lineage,
+    )

@@ -1,0 +1,64 @@
+"""What every part of a qualification works with: the versions under test, the pictures, the stack, the sizes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.bundle import Bundle
+from processors.classifier import Classifier
+from roadwatch.qualification.held_out import HeldOut
+from roadwatch.qualification.stack import Stack
+
+Progress = Callable[[str, int, int], None]
+"Told a step's name, how much of it is done, and how much there is."
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A version under test."""
+
+    bundle: Bundle
+    "Read and found whole."
+    folder: Path
+    "Where processors find it."
+    classifier: Classifier
+    "The same in this process, for what needs no stack."
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return self.bundle.version
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured. The defaults fit `make qualify` into five minutes on two cores."""
+
+    repeated: int = 120
+    "Pictures whose frames are sent twice, and once more one by one."
+    load: float = 40.0
+    "Frames a second of the latency's load."
+    load_s: float = 15.0
+    "How long that load lasts, after a warm-up."
+    corrupted: int = 120
+    "Pictures that are corrupted in every way."
+    workers: tuple[int, ...] = (1, 2, 4)
+    "Processors, a partition each, whose throughput is measured."
+    drain_s: float = 5.0
+    "About how long each of those takes over its backlog."
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that a part needs."""
+
+    stack: Stack
+    "The broker."
+    held_out: HeldOut
+    "The pictures."
+    sizes: Sizes
+    "How much is measured."
+    progress: Progress
+    "Told how far it is."
+    threads: int
+    "Cores to use in this process."
