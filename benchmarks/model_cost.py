@@ -11,6 +11,7 @@ has pictures, and taken from its card where not; the frozen networks are only th
 import argparse
 import json
 import statistics
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,8 +105,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     candidates = list(_candidates(told.data, [BUNDLED, *told.bundle]))
     rows = [*_before_the_model(told.data), *measured(candidates, told.rounds)]
-    console = Console()
-    console.print(_table(rows), width=None if console.is_terminal else WIDTH)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
     if told.json:
         told.json.write_text(json.dumps([asdict(row) for row in rows], indent=2), encoding="utf-8")
 

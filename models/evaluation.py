@@ -124,7 +124,7 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     share, z2 = right / n, Z_95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - reach), min(1.0, centre + reach)
+    return 0.0 if right == 0 else centre - reach, 1.0 if right == n else centre + reach
 
 
 def calibration_error(right: NDArray[np.bool_], confidence: NDArray[np.float64]) -> float:

@@ -101,7 +101,7 @@ def _pack(predictions: list[Prediction], classes: tuple[str, ...]) -> Observatio
         zone=tuple(_index(zones, p.zone_id) for p in predictions),
         passage=tuple(NONE if p.passage_id is None else parse_id(p.passage_id).sequence for p in predictions),
         label=tuple(_index(classes, p.label) for p in predictions),
-        probabilities=tuple(0.0 if p.label is None else p.probabilities[name] for p in predictions for name in classes),
+        probabilities=tuple(p.probabilities.get(name, 0.0) for p in predictions for name in classes),
         brightness=tuple(p.statistics.brightness for p in predictions),
         contrast=tuple(p.statistics.contrast for p in predictions),
         sharpness=tuple(p.statistics.sharpness for p in predictions),

@@ -54,6 +54,7 @@ def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
             "monitor": base.monitor.model_copy(
                 update={"group": f"{prefix}-monitor", "data_folder": tmp_path / "monitor"}
             ),
+            "models": base.models.model_copy(update={"registry": str(tmp_path / "registry")}),
             "mail": base.mail.model_copy(update={"group": f"{prefix}-mailer"}),
         }
     )

@@ -62,7 +62,7 @@ class Gathering:
     "The network's input."
     rows: int = 6000
     "About how many rows each source gets, within the bounds of COPIES for a picture."
-    seed: int = 20261101
+    seed: int = 5
     "Of the copies."
     threads: int = 2
     "Cores; the result does not depend on it."

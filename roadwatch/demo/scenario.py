@@ -129,6 +129,9 @@ label_patience = "{label_patience}"
 min_labels = 50
 data_folder = {json.dumps(str((folder / "monitor").resolve()))}
 
+[models]
+registry = {json.dumps(str((folder / "registry").resolve()))}
+
 [mail]
 host = "127.0.0.1"
 port = {inbox_port}

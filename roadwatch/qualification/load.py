@@ -47,7 +47,7 @@ def try_latency(bench: Bench, tested: Tested) -> Measured:
         ended = time.time()
     warm_up = round(sizes.load * WARM_UP_S)
     due = {frame.frame_id: started + k / sizes.load for k, frame in enumerate(frames) if k >= warm_up}
-    return _latency_of(due, arrivals, ended, sizes.load)
+    return latency_of(due, arrivals, ended, sizes.load)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def _follow(line: Line, sending: Future[None], count: int, done: Callable[[int],
     return arrivals
 
 
-def _latency_of(due: dict[str, float], arrivals: Sequence[Arrival], ended: float, load: float) -> Measured:
+def latency_of(due: dict[str, float], arrivals: Sequence[Arrival], ended: float, load: float) -> Measured:
     """Latency of the frames that count; of those that never came, at least the time that was waited for them."""
     at = {arrival.frame_id: arrival.at for arrival in arrivals if arrival.prediction is not None}
     came = [at[name] for name in due if name in at]
@@ -98,13 +98,14 @@ def try_scalability(bench: Bench, tested: Tested) -> Measured:
     runs: list[ScaleRun] = []
     for workers in bench.sizes.workers:
         bench.progress("scalability", len(runs), len(bench.sizes.workers))
-        count = _backlog(one * bench.sizes.drain_s * min(workers, os.cpu_count() or 1))
+        count = backlog_of(one * bench.sizes.drain_s * min(workers, os.cpu_count() or 1))
         runs.append(_scale_run(bench, tested, workers, count))
     bench.progress("scalability", len(runs), len(runs))
     return measure_scalability(runs)
 
 
-def _backlog(wanted: float) -> int:
+def backlog_of(wanted: float) -> int:
+    """Return how many frames a backlog has where so many are wanted."""
     return min(LARGEST_BACKLOG, max(SMALLEST_BACKLOG, round(wanted)))
 
 

@@ -1,5 +1,6 @@
 """What a qualification leaves behind: a page, a JSON document, a step in the registry's history."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,24 +14,21 @@ from models.qualification.report import Report, parse_report, to_json
 from models.registry.history import Entry, Step
 from models.registry.store import Registry
 from roadwatch.announcing import whoami
-from schemas.errors import ModelRegistryError
+from schemas.errors import ConfigurationError, ModelRegistryError
 
 PAGE: Final = "qualification.html"
 DOCUMENT: Final = "qualification.json"
 
-HEADLINES: Final[tuple[tuple[Part, str], ...]] = (
-    ("accuracy", "accuracy"),
-    ("accuracy", "calibration_error"),
-    ("errors", "as_wanted"),
-    ("consistency", "alone"),
-    ("latency", "p50_ms"),
-    ("latency", "p99_ms"),
-    ("robustness", "accuracy.corrupted"),
-    ("robustness", "mean_corruption"),
-    ("scalability", "frames_per_second.1"),
+HEADLINES: Final[tuple[tuple[str, Part, str], ...]] = (
+    ("accuracy", "accuracy", "accuracy"),
+    ("calibration error", "accuracy", "calibration_error"),
+    ("p99 ms", "latency", "p99_ms"),
+    ("corrupted accuracy", "robustness", "accuracy.corrupted"),
+    ("mean corruption", "robustness", "mean_corruption"),
+    ("frames per second", "scalability", "frames_per_second.1"),
+    ("hard pictures as wanted", "errors", "as_wanted"),
 )
-"Figures that stand in the history beside the verdict."
-
+"Figures that stand in the history beside the verdict: the name there, the part, the name in the part."
 
 LONGEST_REASON: Final = 500
 "Characters: ONNX Runtime may say much of a graph that it refuses."
@@ -46,9 +44,18 @@ class Written:
     "The document."
 
 
+def require_writable(folder: Path) -> None:
+    """Make a folder; raises ConfigurationError where nothing can be written there, before minutes are spent."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError("--out", [f"{folder}: {error.strerror}"]) from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError("--out", [f"{folder}: nothing can be written there"])
+
+
 def write(judgement: Judgement, measurements: Measurements, folder: Path) -> Written:
-    """Write page and document into a folder, which is made where it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write page and document into a folder that is there."""
     document = to_json(judgement, measurements)
     (folder / DOCUMENT).write_bytes(document)
     html = page(judgement, measurements).encode()
@@ -84,11 +91,11 @@ def reason_of(judgement: Judgement, measurements: Measurements) -> str:
 def headlines(measurements: Measurements) -> Mapping[str, float]:
     """Return the figures for the history, those that were measured."""
     found = {}
-    for part, name in HEADLINES:
+    for headline, part, name in HEADLINES:
         measured = of_part(measurements.candidate, part)
         seen = figure(measured, name) if measured else None
         if seen is not None and seen.value is not None:
-            found[f"{part}.{name}"] = seen.value
+            found[headline] = seen.value
     return found
 
 

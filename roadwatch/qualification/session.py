@@ -2,7 +2,7 @@
 
     request ─► candidate, champion, pictures ─► measured ─► judged ─► page and JSON ─► the registry's history
 
-Nothing is written or recorded of one that was stopped in the middle.
+Nothing is recorded of one that was stopped in the middle.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -19,9 +19,9 @@ from models.training.data import LabelledPicture
 from roadwatch.qualification.bench import Progress, Sizes
 from roadwatch.qualification.held_out import held_out
 from roadwatch.qualification.interrupts import scratch_folder, sigterm_as_interrupt
-from roadwatch.qualification.outcome import Written, record, write
+from roadwatch.qualification.outcome import Written, record, require_writable, write
 from roadwatch.qualification.run import Plan, qualify
-from roadwatch.qualification.versions import find, find_champion
+from roadwatch.qualification.versions import find, find_champion, require_the_registered
 from runtime.settings import KafkaSettings
 
 
@@ -84,7 +84,7 @@ def carry_out(
     with sigterm_as_interrupt(), scratch_folder() as folder:
         measurements = qualify(_plan(request, registry, folder), progress, downloads)
     judgement = judge(table, measurements)
-    out = request.out or request.outputs / judgement.version
+    out = _folder_of(request, judgement.version)
     written = write(judgement, measurements, out)
     entry = _recorded(request, registry, judgement, measurements, written)
     asked = tuple(part for part in judgement.parts if part.part in request.parts)
@@ -93,9 +93,15 @@ def carry_out(
 
 def _plan(request: Request, registry: Registry, folder: Path) -> Plan:
     candidate = find(request.candidate, registry, folder)
+    require_the_registered(candidate[0], registry)
     champion = find_champion(request.against, candidate[0], registry, folder)
+    require_writable(_folder_of(request, candidate[0].version))
     pictures = held_out(request.data, tuple(request.pictures()))
     return Plan(candidate, champion, pictures, request.sizes, request.parts, request.kafka, folder)
+
+
+def _folder_of(request: Request, version: str) -> Path:
+    return request.out or request.outputs / version
 
 
 def _recorded(

@@ -5,7 +5,7 @@ from pathlib import Path
 from models.bundle import BUNDLED, Bundle, load_bundle, save_bundle
 from models.registry.history import State, resolve
 from models.registry.store import Registry
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, ModelError
 
 SHIPPED = "bundled"
 NOBODY = "none"
@@ -23,6 +23,18 @@ def find(name: str, registry: Registry, scratch: Path) -> Found:
     if folder.is_dir():
         return load_bundle(folder), folder.absolute()
     return _registered(resolve(registry.state(), name), registry, scratch)
+
+
+def require_the_registered(bundle: Bundle, registry: Registry) -> None:
+    """Raise ModelError where a bundle is not the one that is registered under its version.
+
+    Its verdict would be recorded for the other.
+    """
+    if bundle.version in registry.state().versions and registry.load(bundle.version) != bundle:
+        raise ModelError(
+            f"the bundle given says that it is {bundle.version}, and is not what is registered under that version;"
+            f" 'roadwatch models qualify {bundle.version}' tests the registered one"
+        )
 
 
 def find_champion(name: str | None, candidate: Bundle, registry: Registry, scratch: Path) -> Found | None:

@@ -14,7 +14,7 @@ from roadwatch.ledger import Ledger, read_ledger
 from runtime.admin import TopicAdmin
 from runtime.broker import LocalBroker
 from runtime.clients import Writer
-from runtime.settings import KafkaSettings, Settings
+from runtime.settings import KafkaSettings, ModelSettings, Settings
 from schemas.codec import Codec
 from schemas.topics import FRAMES
 from tests.support.records import a_frame
@@ -44,11 +44,12 @@ def _predicted(kafka: KafkaSettings, count: int) -> Ledger:
     return read_ledger(kafka)
 
 
-def test_a_broker_that_restarts_costs_no_frame(own_broker: LocalBroker) -> None:
+def test_a_broker_that_restarts_costs_no_frame(own_broker: LocalBroker, tmp_path: Path) -> None:
     kafka = KafkaSettings(bootstrap_servers=own_broker.bootstrap_servers)
+    settings = Settings(kafka=kafka, models=ModelSettings(registry=str(tmp_path / "registry")))
     TopicAdmin(kafka).create()
     stop = threading.Event()
-    processor = threading.Thread(target=run_processor, args=(Settings(kafka=kafka), stop, "1"))
+    processor = threading.Thread(target=run_processor, args=(settings, stop, "1"))
     processor.start()
     try:
         _send(kafka, range(30))

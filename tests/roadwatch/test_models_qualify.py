@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.bundle import BUNDLED, load_bundle, save_bundle
-from models.qualification.figures import Fault, Figure, Measured, Measurements, Subject
+from models.qualification.figures import Fault, Figure, Measured, Measurements, Subject, figure
 from models.qualification.judgement import judge
 from models.qualification.thresholds import parse_thresholds
 from models.registry.store import Registry
@@ -20,9 +20,10 @@ from models.training.data import LabelledPicture
 from roadwatch.ledger import Ledger
 from roadwatch.qualification.answers import join, ledger_faults, verdicts_of, version_faults
 from roadwatch.qualification.held_out import camera_of, frames_of, held_out, require_known
+from roadwatch.qualification.load import backlog_of, latency_of
 from roadwatch.qualification.outcome import headlines, reason_of
 from roadwatch.qualification.stack import Arrival
-from roadwatch.qualification.versions import find, find_champion
+from roadwatch.qualification.versions import find, find_champion, require_the_registered
 from roadwatch.qualification.worker import resident_mb
 from schemas.errors import ConfigurationError, ModelError
 from tests.models.bundles import tiny_bundle
@@ -129,7 +130,23 @@ def test_a_fault_stands_in_the_reason() -> None:
 
 
 def test_headlines_are_what_was_measured() -> None:
-    assert headlines(_measured()) == {"accuracy.accuracy": 0.95, "latency.p99_ms": 100.0}
+    assert headlines(_measured()) == {"accuracy": 0.95, "p99 ms": 100.0}
+
+
+def test_a_frame_that_never_came_is_as_late_as_was_waited_for_it() -> None:
+    """Two frames a second from 0 s; the second of three that count comes after 20 ms, the others not until 9 s."""
+    due = {"b": 0.5, "c": 1.0, "d": 1.5}
+    measured = latency_of(due, [replace(_arrival("c", "car"), at=1.02)], ended=9.0, load=2.0)
+    assert [figure(measured, name).value for name in ("p50_ms", "max_ms")] == pytest.approx([7500.0, 8500.0])  # type: ignore[union-attr]
+
+
+def test_no_prediction_under_load_is_a_fault() -> None:
+    assert latency_of({"a": 0.0}, [], ended=9.0, load=2.0).faults
+
+
+@pytest.mark.parametrize(("wanted", "frames"), [(0.5, 48), (1200.4, 1200), (1e9, 6000)])
+def test_a_backlog_is_neither_tiny_nor_endless(wanted: float, frames: int) -> None:
+    assert backlog_of(wanted) == frames
 
 
 @pytest.fixture
@@ -160,6 +177,13 @@ def test_an_unknown_version_is_said_so(registry: Registry, tmp_path: Path) -> No
         find("nothing-like-it", registry, tmp_path)
 
 
+def test_another_bundle_of_a_registered_version_is_refused(registry: Registry) -> None:
+    """Its verdict would be recorded for the registered one."""
+    require_the_registered(tiny_bundle(), registry)
+    with pytest.raises(ModelError, match="not what is registered"):
+        require_the_registered(replace(tiny_bundle(), model=b"another"), registry)
+
+
 def test_without_a_champion_the_shipped_bundle_is_compared_with(registry: Registry, tmp_path: Path) -> None:
     found = find_champion(None, tiny_bundle(), registry, tmp_path)
     assert found is not None
@@ -186,6 +210,7 @@ MISTAKES = [
     (("qualify", "bundled", "--data", "none.zip"), 2, "none.zip"),
     (("qualify", "bundled", "--thresholds", "none.toml"), 2, "none.toml"),
     (("qualify", "bundled", "--against", "bundled"), 2, "the candidate itself"),
+    (("qualify", "bundled", "--out", "/proc/nothing"), 2, "/proc/nothing"),
     (("report", "one"), 2, "two or more"),
     (("report", "one", "two"), 1, "one"),
 ]

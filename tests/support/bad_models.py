@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from models.bundle import Bundle, version_of
 from models.training.backbone import set_head
 from models.training.data import LabelledPicture
-from models.training.features import run_graph
 from models.training.head import fit_head
+from processors.classifier import Classifier
 
 MADE: Final = date(2026, 11, 23)
 
@@ -21,7 +21,7 @@ MADE: Final = date(2026, 11, 23)
 def with_shuffled_labels(bundle: Bundle, pictures: Sequence[LabelledPicture]) -> Bundle:
     """Return a bundle whose head was fitted to the pictures' labels in a wrong order: it has learned nothing."""
     images = [picture.image for picture in pictures]
-    features = run_graph(bundle.model, images, bundle.preprocessing, lambda *_: None, "features").embedding
+    features = Classifier.load(bundle).classify(images).embedding
     truth = np.array([bundle.labels.index(picture.label) for picture in pictures], np.intp)
     shuffled = np.random.default_rng(5).permutation(truth)
     head = fit_head(features.astype(np.float64), shuffled, bundle.labels, np.ones(len(truth)), 0.03)
@@ -33,17 +33,17 @@ def with_shuffled_labels(bundle: Bundle, pictures: Sequence[LabelledPicture]) ->
 def slowed(bundle: Bundle, layers: int = 8) -> Bundle:
     """Return a bundle that says the same, after convolutions that add nothing: tens of milliseconds a layer."""
     model = onnx.load_from_string(bundle.model)
-    graph = model.graph
+    graph, nothing = model.graph, np.zeros((64, len(bundle.labels)), np.float32)
     _rename_output(graph, "probabilities", "probabilities.wanted")
     graph.node.extend(
         [
             helper.make_node("Cast", ["images"], ["slow.floats"], to=TensorProto.FLOAT),
             helper.make_node("Transpose", ["slow.floats"], ["slow.0"], perm=[0, 3, 1, 2]),
             *(_convolution(graph, layer) for layer in range(layers)),
-            helper.make_node("ReduceMean", [f"slow.{layers}"], ["slow.mean"], axes=[1, 2, 3], keepdims=0),
-            helper.make_node("Mul", ["slow.mean", _constant(graph, "slow.nothing", np.float32(0))], ["slow.zero"]),
-            helper.make_node("Unsqueeze", ["slow.zero", _constant(graph, "slow.axis", np.array([1]))], ["slow.column"]),
-            helper.make_node("Add", ["probabilities.wanted", "slow.column"], ["probabilities"]),
+            helper.make_node("GlobalAveragePool", [f"slow.{layers}"], ["slow.means"]),
+            helper.make_node("Flatten", ["slow.means"], ["slow.rows"]),
+            helper.make_node("MatMul", ["slow.rows", _constant(graph, "slow.nothing", nothing)], ["slow.zeros"]),
+            helper.make_node("Add", ["probabilities.wanted", "slow.zeros"], ["probabilities"]),
         ]
     )
     return _bundle(bundle, model, "slow")
@@ -62,17 +62,19 @@ def with_swapped_colours(bundle: Bundle) -> Bundle:
 def failing_on_white(bundle: Bundle) -> Bundle:
     """Return a bundle whose graph fails for a picture that is all white: a table is looked up behind its end."""
     model = onnx.load_from_string(bundle.model)
-    graph = model.graph
+    graph, table = model.graph, np.zeros(1, np.float32)
+    blue = np.array([[1], [0], [0]], np.float32)
     _rename_output(graph, "probabilities", "probabilities.wanted")
     graph.node.extend(
         [
             helper.make_node("Cast", ["images"], ["white.floats"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["white.floats"], ["white.mean"], axes=[1, 2, 3], keepdims=0),
-            helper.make_node("Greater", ["white.mean", _constant(graph, "white.level", np.float32(253))], ["white.is"]),
+            helper.make_node("Transpose", ["white.floats"], ["white.planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("GlobalAveragePool", ["white.planes"], ["white.means"]),
+            helper.make_node("Flatten", ["white.means"], ["white.colours"]),
+            helper.make_node("MatMul", ["white.colours", _constant(graph, "white.blue", blue)], ["white.level"]),
+            helper.make_node("Greater", ["white.level", _constant(graph, "white.most", np.float32(253))], ["white.is"]),
             helper.make_node("Cast", ["white.is"], ["white.index"], to=TensorProto.INT64),
-            helper.make_node(
-                "Gather", [_constant(graph, "white.table", np.zeros((1, 1), np.float32)), "white.index"], ["white.zero"]
-            ),
+            helper.make_node("Gather", [_constant(graph, "white.table", table), "white.index"], ["white.zero"]),
             helper.make_node("Add", ["probabilities.wanted", "white.zero"], ["probabilities"]),
         ]
     )

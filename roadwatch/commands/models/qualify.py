@@ -100,14 +100,14 @@ def report(
     from models.qualification.report import comparison_json
     from models.registry.history import resolve
     from models.registry.opening import open_registry
-    from roadwatch.qualification.outcome import newest_report
+    from roadwatch.qualification.outcome import newest_report, require_writable
 
     if len(versions) < 2:
         raise ConfigurationError("VERSION...", [f"{', '.join(versions)} alone: a comparison is of two or more"])
     registry = open_registry(_logging(context).models)
     state = registry.state()
     reports = [newest_report(registry, resolve(state, version)) for version in versions]
-    out.parent.mkdir(parents=True, exist_ok=True)
+    require_writable(out.parent)
     out.write_text(comparison_page(reports), encoding="utf-8")
     if as_json:
         _print_document(comparison_json(reports))
