@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench compose-test lock train clean
+.PHONY: help install demo test qualify check format bench compose-test lock train clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ demo: install  ## A real Kafka, four cameras, three days in a minute, and a mail
 
 test: install  ## All tests, on a real Kafka
 	$(BIN)/pytest
+
+qualify: install  ## Test the shipped model as an application: six parts, a page, a verdict
+	$(BIN)/roadwatch models qualify bundled
 
 check: install  ## Style, types and layers
 	$(BIN)/ruff check

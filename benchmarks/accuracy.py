@@ -19,8 +19,7 @@ from models.evaluation import Score, evaluate
 from models.training.backbone import folded
 from models.training.data import LabelledPicture, read_pictures
 from models.training.fit import fit, gathered
-from models.training.quantize import quantized
-from models.training.train import TrainingSettings, finished
+from models.training.train import Given, TrainingSettings, finished
 from models.training.weights import read_weights
 from processors.classifier import Classifier
 from roadwatch.commands.models.training import TRAINING_SEED, simulator_pictures
@@ -51,16 +50,15 @@ def _rows(seed: int, data: Path, out: Path | None) -> Iterator[Row]:
     new = [picture for picture in tested if picture.source in UNSEEN]
     everything = gathered(network, real, simulated, settings.recipe, _silent)
     for name, chosen, asked in (("all", everything, tested), ("unseen", everything.without(UNSEEN), new)):
-        bundle = finished(settings, fit(network, chosen, settings.recipe, _silent), (), {}, asked, _silent)
+        bundle = finished(settings, fit(network, chosen, settings.recipe, _silent), real, Given(), asked, _silent)
         if out is not None:
             save_bundle(bundle, out / f"{name}-{seed}")
-        yield from _scores(seed, name, bundle, asked)
-        yield from _scores(seed, f"{name}, int8", _in_int8(bundle, real, seed), asked)
+        yield from _scores(seed, f"{name}, int8", bundle, asked)
+        yield from _scores(seed, f"{name}, fp32", _in_fp32(bundle), asked)
 
 
-def _in_int8(bundle: Bundle, pictures: Sequence[LabelledPicture], seed: int) -> Bundle:
-    model = quantized(bundle.model, [picture.image for picture in pictures], bundle.preprocessing, seed)
-    return replace(bundle, model=model, expected=None)
+def _in_fp32(bundle: Bundle) -> Bundle:
+    return replace(bundle, model=bundle.reference or bundle.model, expected=None)
 
 
 def _scores(seed: int, name: str, bundle: Bundle, tested: Sequence[LabelledPicture]) -> Iterator[Row]:

@@ -83,8 +83,11 @@ class TopicAdmin:
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete topics."""
-        for future in self._client.delete_topics(list(names)).values():
-            future.result(TIMEOUT_S)
+        try:
+            for future in self._client.delete_topics(list(names)).values():
+                future.result(TIMEOUT_S)
+        except KafkaException as error:
+            raise as_broker_error(error, self._settings.bootstrap_servers) from error
 
     def _await_visibility(self, names: set[str]) -> None:
         """A broker acknowledges a topic before it tells of it to whoever asks."""

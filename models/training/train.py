@@ -4,7 +4,7 @@ real and simulated pictures ─► fit ─► graph ─► figures on the test s
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -21,7 +21,8 @@ from models.training.features import Outputs, Progress, run_graph
 from models.training.finetune import Tuning
 from models.training.fit import LABELS, Fitted, Recipe, fit, gathered
 from models.training.gather import Gathering
-from models.training.recipe import ARCHITECTURE, CREDITS, LIMITS, PURPOSE
+from models.training.quantize import quantized
+from models.training.recipe import ARCHITECTURE, CREDITS, IN_INT8, LIMITS, PURPOSE
 from models.training.weights import WEIGHTS_SHA256, read_weights
 from models.verdicts import Verdicts
 from schemas.errors import ConfigurationError
@@ -63,6 +64,8 @@ class TrainingSettings:
     "Of all that is drawn by chance."
     threads: int = 2
     "Cores; the result does not depend on it."
+    int8: bool = True
+    "Whether the graph that serves is quantised; the one in full precision is then its reference."
 
     def __post_init__(self) -> None:
         if not 0 <= self.extra_share < 1:
@@ -78,6 +81,16 @@ class TrainingSettings:
         """What is fitted to what."""
         gathering = Gathering(self.wanted, self.rows, self.seed, self.threads)
         return Recipe(gathering, Tuning(steps=self.steps), extra_share=self.extra_share)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a card says of the data."""
+
+    sources: tuple[DataSource, ...] = ()
+    "Trained and tested on."
+    checksums: dict[str, str] = field(default_factory=dict)
+    "By name."
 
 
 def train(
@@ -99,7 +112,8 @@ def train(
     network, recipe = folded(read_weights()), settings.recipe
     fitted = fit(network, gathered(network, real, simulated, recipe, progress), recipe, progress)
     data = (*_sources("train", [*real, *simulated]), *_sources("test", tested))
-    bundle = finished(settings, fitted, data, _checksums(road_vehicles, simulated), tested, progress)
+    checksums = _checksums(road_vehicles, simulated)
+    bundle = finished(settings, fitted, real, Given(data, checksums), tested, progress)
     save_bundle(bundle, out)
     return bundle.card
 
@@ -107,19 +121,28 @@ def train(
 def finished(
     settings: TrainingSettings,
     fitted: Fitted,
-    data: tuple[DataSource, ...],
-    checksums: dict[str, str],
+    real: Sequence[LabelledPicture],
+    given: Given,
     tested: Sequence[LabelledPicture],
     progress: Progress,
 ) -> Bundle:
-    """Return the bundle of a fitted network, scored on `tested`, with its card."""
-    model = fitted.graph(settings.size).SerializeToString(deterministic=True)
+    """Return the bundle of a fitted network, scored on `tested`; ranges of int8 are read from `real`, as trained on."""
+    exact = fitted.graph(settings.size).SerializeToString(deterministic=True)
+    images = [picture.image for picture in real]
+    model = quantized(exact, images, settings.wanted, settings.seed) if settings.int8 else exact
     evaluation = _evaluate(settings, model, tested, progress)
     version = version_of(settings.name, settings.created, model, LABELS, settings.wanted)
-    card = _card(settings, version, data, evaluation, checksums)
     said = _run(settings, model, selftest_pictures()).probabilities
-    expected = tuple(tuple(float(value) for value in row) for row in said)
-    return Bundle(version, LABELS, settings.wanted, model, card, fitted.familiarity.abstain_below, expected)
+    return Bundle(
+        version=version,
+        labels=LABELS,
+        preprocessing=settings.wanted,
+        model=model,
+        card=_card(settings, version, given, evaluation),
+        abstain_below=fitted.familiarity.abstain_below,
+        expected=tuple(tuple(float(value) for value in row) for row in said),
+        reference=exact if settings.int8 else None,
+    )
 
 
 def _check_labels(pictures: Sequence[LabelledPicture]) -> None:
@@ -163,17 +186,19 @@ def _checksums(road_vehicles: Path, simulated: Sequence[LabelledPicture]) -> dic
 def _card(
     settings: TrainingSettings,
     version: str,
-    data: tuple[DataSource, ...],
+    given: Given,
     evaluation: Evaluation,
-    checksums: dict[str, str],
 ) -> Card:
+    architecture = f"{ARCHITECTURE} {IN_INT8}" if settings.int8 else ARCHITECTURE
     told = {"created", "code_version", "seed", "threads"}
     lineage = Lineage(
         code_version=settings.code_version,
         seed=settings.seed,
         settings={name: str(value) for name, value in asdict(settings).items() if name not in told},
-        data_sha256=checksums,
+        data_sha256=given.checksums,
         backbone_sha256=WEIGHTS_SHA256,
         packages={name: package_version(name) for name in PACKAGES},
     )
-    return Card(version, settings.created, PURPOSE, ARCHITECTURE, LABELS, data, evaluation, LIMITS, CREDITS, lineage)
+    return Card(
+        version, settings.created, PURPOSE, architecture, LABELS, given.sources, evaluation, LIMITS, CREDITS, lineage
+    )

@@ -50,7 +50,8 @@ def demo(
     Day 1 is clear. On day 2 fog comes to one camera, and its drift is found. On day 3 a storm darkens all of
     them: the day's accuracy falls below its threshold, and a mail says so. Nothing is scripted but the weather.
     """
-    from roadwatch.demo.run import LocalRun, RunOptions, sigterm_as_interrupt
+    from roadwatch.demo.run import LocalRun, RunOptions
+    from roadwatch.interrupts import sigterm_as_interrupt
 
     if video:
         require_file(video, "--video")

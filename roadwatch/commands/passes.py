@@ -28,7 +28,8 @@ def passes(
 
     The clip goes the whole way: camera, a real Kafka, processor and monitor.
     """
-    from roadwatch.demo.run import LocalRun, RunOptions, sigterm_as_interrupt
+    from roadwatch.demo.run import LocalRun, RunOptions
+    from roadwatch.interrupts import sigterm_as_interrupt
 
     require_file(video, "VIDEO")
     with tempfile.TemporaryDirectory(prefix="roadwatch-passes-") as folder, sigterm_as_interrupt():

@@ -4,20 +4,20 @@ broker ─► topics ─► inbox ─► cameras, processor, monitor, mailer ─
 """
 
 import os
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
 
 from monitor.inbox import Inbox
 from producers.cameras import load_cameras
 from roadwatch.demo.scenario import Files
 from roadwatch.demo.state import RunState
+from roadwatch.interrupts import uninterrupted
 from roadwatch.local import require_running
 from roadwatch.supervisor import Service, Supervisor
 from runtime.admin import TopicAdmin
@@ -129,7 +129,7 @@ class LocalRun:
         )
 
     def _stop(self) -> None:
-        with _uninterrupted():
+        with uninterrupted():
             self._stack.close()
 
     def _on_mail(self, mail: object) -> None:
@@ -165,28 +165,3 @@ def services_of(settings: Settings) -> Sequence[Service]:
         Service("monitor", ("monitor",)),
         Service("mailer", ("mail",)),
     )
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """While services are stopped, a second Ctrl-C changes nothing."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

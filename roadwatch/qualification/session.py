@@ -16,9 +16,9 @@ from models.qualification.thresholds import load_thresholds
 from models.registry.history import Entry
 from models.registry.store import Registry
 from models.training.data import LabelledPicture
+from roadwatch.interrupts import scratch_folder, sigterm_as_interrupt
 from roadwatch.qualification.bench import Progress, Sizes
 from roadwatch.qualification.held_out import held_out
-from roadwatch.qualification.interrupts import scratch_folder, sigterm_as_interrupt
 from roadwatch.qualification.outcome import Written, record, require_writable, write
 from roadwatch.qualification.run import Plan, qualify
 from roadwatch.qualification.versions import find, find_champion, require_the_registered

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from roadwatch.interrupts import uninterrupted
 from roadwatch.local import require_running
-from roadwatch.qualification.interrupts import uninterrupted
 from roadwatch.qualification.worker import Worker, WorkerOptions
 from runtime.admin import TopicAdmin
 from runtime.broker import LocalBroker
