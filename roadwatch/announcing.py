@@ -20,12 +20,12 @@ PATIENCE_S: Final = 3.0
 
 
 def announce(settings: Settings, entry: Entry) -> bool:
-    """Put an entry of the history on the models topic; False, and a line in the log, where Kafka does not take it."""
+    """Put an entry of the history on the models topic; False where Kafka does not take it."""
     try:
         _require_answer(settings.kafka)
         _send(settings.kafka, model_event(entry))
     except (BrokerError, RegistryError) as error:
-        log.warning("the step was not announced", version=entry.step.version, error=str(error))
+        log.debug("the step was not announced", version=entry.step.version, error=str(error))
         return False
     return True
 

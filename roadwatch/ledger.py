@@ -1,7 +1,7 @@
 """What became of every frame: each ends in exactly one place, and this proves it from the topics themselves."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from runtime.clients import Received, read_all
@@ -66,8 +66,14 @@ def balance(frames: Iterable[Place], predicted: Iterable[Place], buried: Iterabl
         dead_lettered=sum(ends[place] == 1 and place in letters for place in there),
         waiting=sum(place not in ends for place in there),
         doubled=tuple(sorted(place for place, count in ends.items() if count > 1)),
-        expired=len(ends.keys() - there),
+        expired=sum(_is_past(place, there) for place in ends.keys() - there),
     )
+
+
+def _is_past(place: Place, there: Collection[Place]) -> bool:
+    """Whether a frame is gone, rather than newer than those that were read."""
+    partition, offset = place
+    return offset <= max((other for number, other in there if number == partition), default=offset)
 
 
 def _origin(record: Received, codec: Codec) -> Place:

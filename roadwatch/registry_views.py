@@ -51,7 +51,7 @@ def state_lines(state: State, version: str) -> list[str]:
 def history_table(entries: Sequence[Entry], version: str | None = None) -> Table:
     """Return the history for a terminal, of one version or of all; promotions past the qualification are marked."""
     past = overriding(entries)
-    table = _table("History (UTC)", "", "when", "what", "version", "by", "why", "figures")
+    table = _table("History (UTC)", "", "when", "what, by whom, and why")
     for entry in entries:
         if version in (None, entry.step.version):
             table.add_row(*_history_row(entry, override=entry.number in past))
@@ -127,14 +127,11 @@ def _number(value: float | None) -> str:
 
 
 def _history_row(entry: Entry, *, override: bool) -> tuple[str, ...]:
+    """Return what was done on a line of its own, and who, why and on which figures below it."""
     step = entry.step
-    what = _what(step) + (", not qualified" if override else "")
-    return (
-        str(entry.number),
-        f"{step.at:{MINUTES}}",
-        what,
-        *map(escape, (step.version, step.by, step.reason, _figures(step))),
-    )
+    what = f"[bold]{escape(step.version)}[/] {_what(step)}" + (", not qualified" if override else "")
+    below = (f"{step.by}: {step.reason}" if step.reason else step.by, _figures(step))
+    return str(entry.number), f"{step.at:{MINUTES}}", "\n".join([what, *(escape(line) for line in below if line)])
 
 
 def _figures(step: Step) -> str:
@@ -149,6 +146,8 @@ def _what(step: Step) -> str:
         return "approved" if step.approved else "refused"
     if step.action == "rolled_back":
         return f"made {step.alias} again, by rolling back"
+    if step.action == "withdrawn" and step.alias == "champion":
+        return "withdrawn as champion: the model that ships serves"
     alias = f" to {step.alias}" if step.action == "promoted" else " as challenger" if step.alias else ""
     return step.action + alias + (f" at {step.share:.0%}" if step.share is not None else "")
 
@@ -156,5 +155,5 @@ def _what(step: Step) -> str:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title or None)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "version")
+        table.add_column(column, overflow="fold", no_wrap=column in ("version", "when"))
     return table

@@ -41,7 +41,6 @@ Lines = Iterator[tuple[str, str]]
 def _wants(about: About) -> Lines:
     manifest = about.manifest
     yield "created", about.card.created.isoformat()
-    yield "architecture", about.card.architecture
     yield "labels", ", ".join(manifest.labels)
     yield "preprocessing", f"{manifest.preprocessing.size} px, {manifest.preprocessing.fit}"
     yield "abstains below", NONE if manifest.abstain_below is None else f"{manifest.abstain_below:g}"
@@ -81,9 +80,13 @@ def _data(about: About) -> Lines:
     yield "SHA-256 of the pretrained weights", about.card.lineage.backbone_sha256
 
 
+def _architecture(about: About) -> Lines:
+    yield "architecture", about.card.architecture
+
+
 def _packages(about: About) -> Lines:
     yield from ((f"package {name}", value) for name, value in about.card.lineage.packages.items())
 
 
-PARTS: Final = (_wants, _sizes, _accuracies, _recalls, _origin, _settings, _data, _packages)
+PARTS: Final = (_wants, _sizes, _accuracies, _recalls, _origin, _settings, _data, _architecture, _packages)
 "What is compared, in this order; within a part, what the first has comes first."

@@ -7,7 +7,7 @@
 Nothing is ever changed or removed: the state at any past time is the fold of the entries until then.
 
 An alias is a stack of those who had it: a promotion puts one on top, a rollback takes the top away, so that rolling
-back twice goes further back and never forth. Whoever becomes champion is challenger no more; a challenger that is
+back twice goes further back and never forth; past the first champion lies the model that ships. Whoever becomes champion is challenger no more; a challenger that is
 withdrawn or becomes champion ends its race, and the stack of challengers with it.
 """
 
@@ -157,14 +157,19 @@ def check(state: State, step: Step) -> None:
 
 
 def rollback_step(state: State, alias: Alias, *, at: datetime, by: str, reason: str = "") -> Step:
-    """Return the step that gives an alias back to who had it before; raises ModelRegistryError where nobody did."""
+    """Return the step that gives an alias back to who had it before.
+
+    Before the first champion the model that ships served: he is withdrawn, and it serves again. Raises
+    ModelRegistryError where nobody holds the alias, and for the first challenger.
+    """
     before = state.before.get(alias, ())
     if alias not in state.holders:
         raise ModelRegistryError(f"nobody is {alias}: there is nothing to roll back")
+    if not before and alias == "champion":
+        return Step("withdrawn", state.holders[alias].version, at, by, reason, alias)
     if not before:
         raise ModelRegistryError(
-            f"{state.holders[alias].version} is the first {alias}: nobody had it before to go back to;"
-            " promote another version instead"
+            f"{state.holders[alias].version} is the first {alias}: nobody had it before to go back to; withdraw it"
         )
     share = before[-1].share if alias == "challenger" else None
     return Step("rolled_back", before[-1].version, at, by, reason, alias, share)
@@ -295,17 +300,20 @@ def _check_move(state: State, step: Step) -> None:
 
 def _check_rolled_back(state: State, step: Step) -> None:
     wanted = rollback_step(state, step.alias or "champion", at=step.at, by=step.by)
+    if wanted.action != step.action:
+        raise ModelRegistryError(f"nobody was champion before {wanted.version}: it is withdrawn, and nothing comes back")
     if step.version != wanted.version:
         raise ModelRegistryError(f"a rollback gives {step.alias} back to {wanted.version}, not to {step.version}")
 
 
 def _check_withdrawn(state: State, step: Step) -> None:
-    if step.alias == "champion":
-        raise ModelRegistryError("a champion is not withdrawn: promote another version, or roll back")
-    holder = state.holders.get("challenger")
+    alias = step.alias or "challenger"
+    holder = state.holders.get(alias)
     if holder is None or holder.version != step.version:
         found = f"{holder.version} is" if holder else "nobody is"
-        raise ModelRegistryError(f"{step.version} is not challenger ({found}): there is nothing to withdraw")
+        raise ModelRegistryError(f"{step.version} is not {alias} ({found}): there is nothing to withdraw")
+    if state.before.get(alias) and alias == "champion":
+        raise ModelRegistryError("a champion is withdrawn only where nobody was before him: roll back")
 
 
 CHECKS = {

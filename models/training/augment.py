@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing import Image
-from models.training.distance import LONGEST_SIDES, shrunk
 
 Rng = np.random.Generator
 Change = Callable[[Image, Rng], Image]
+
+LONGEST_SIDES: Final = (20.0, 80.0)
+"The range that a shrunk copy's longest side is drawn from, pixels, evenly on a logarithmic scale."
 
 
 def copy_of(image: Image, number: int, copy: int, seed: int) -> Image:
@@ -31,6 +33,15 @@ def augmented(image: Image, rng: Rng) -> Image:
         if rng.random() < chance:
             image = change(image, rng)
     return image
+
+
+def shrunk(image: Image, longest_side: float) -> Image:
+    """Return the picture with its longest side at most this many pixels, and never less than 2 to a side."""
+    scale = longest_side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    height, width = (max(2, round(side * scale)) for side in image.shape[:2])
+    return _image(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _flip(image: Image, _rng: Rng) -> Image:

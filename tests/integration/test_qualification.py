@@ -41,7 +41,7 @@ def bundled() -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def test_pictures(shared_data: Path) -> list[LabelledPicture]:
+def held_out(shared_data: Path) -> list[LabelledPicture]:
     """Enough of the road test split for the table's smallest n."""
     return stratified(list(read_pictures(shared_data / "road-vehicles" / "test.zip")), 240)
 
@@ -89,9 +89,9 @@ def _silent(*_: object) -> None:
 
 
 @pytest.fixture
-def trying(broker: TestBroker, tmp_path: Path, test_pictures: list[LabelledPicture]) -> Trying:
+def trying(broker: TestBroker, tmp_path: Path, held_out: list[LabelledPicture]) -> Trying:
     """A place with the road test split."""
-    return Trying(tmp_path, KafkaSettings(bootstrap_servers=broker.bootstrap_servers), test_pictures)
+    return Trying(tmp_path, KafkaSettings(bootstrap_servers=broker.bootstrap_servers), held_out)
 
 
 def _without_clocks(folder: Path) -> Path:

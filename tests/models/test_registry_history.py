@@ -104,8 +104,16 @@ def test_rolling_back_goes_further_back_each_time() -> None:
     assert holders(fold(first)) == {"champion": "b"}
     second = rolled_back(first)
     assert holders(fold(second)) == {"champion": "a"}
-    with pytest.raises(ModelRegistryError, match="a is the first champion"):
-        rolled_back(second)
+    third = rolled_back(second)
+    assert third[-1].step.action == "withdrawn"
+    assert holders(fold(third)) == {}
+    with pytest.raises(ModelRegistryError, match="nobody is champion"):
+        rolled_back(third)
+
+
+def test_the_first_challenger_is_not_rolled_back() -> None:
+    with pytest.raises(ModelRegistryError, match="b is the first challenger"):
+        rollback_step(fold(told(*CHALLENGED)), "challenger", at=START, by="ann@host")
 
 
 def test_a_promotion_after_a_rollback_goes_back_to_who_was_before_it() -> None:
@@ -156,8 +164,8 @@ REFUSED = {
     "share of nothing": (step("promoted", "c", "challenger", share=0.0), "not above 0 and up to 1"),
     "share of more than all": (step("promoted", "c", "challenger", share=1.1), "not above 0 and up to 1"),
     "champion of a part": (step("promoted", "c", "champion", share=0.5), "the champion has all"),
-    "back to nobody": (step("rolled_back", "b", "champion"), "a is the first champion"),
-    "withdrawn champion": (step("withdrawn", "a", "champion"), "a champion is not withdrawn"),
+    "back to nobody": (step("rolled_back", "b", "champion"), "nobody was champion before a"),
+    "withdrawn, and never champion": (step("withdrawn", "b", "champion"), r"b is not champion \(a is\)"),
     "withdrawn other": (step("withdrawn", "c", "challenger"), r"c is not challenger \(b is\)"),
 }
 
@@ -167,6 +175,11 @@ def test_what_the_state_does_not_allow_is_refused(given: Step, fault: str) -> No
     state = fold(told(*CHALLENGED, step("registered", "d")))
     with pytest.raises(ModelRegistryError, match=fault):
         check(state, given)
+
+
+def test_a_champion_with_others_before_him_is_not_withdrawn() -> None:
+    with pytest.raises(ModelRegistryError, match="roll back"):
+        check(fold(told(*champions("a", "b"))), step("withdrawn", "b", "champion"))
 
 
 def test_a_rollback_names_the_version_that_comes_back() -> None:

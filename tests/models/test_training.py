@@ -12,8 +12,7 @@ import pytest
 from models.bundle import load_bundle
 from models.preprocessing import Preprocessing
 from models.training.backbone import EMBEDDING, build_model, folded, set_head
-from models.training.data import LabelledPicture, counts, pictures_sha256, read_pictures
-from models.training.distance import distant_copies
+from models.training.data import LabelledPicture, counts, read_pictures
 from models.training.features import run_graph
 from models.training.gather import fold_numbers, picture_weights
 from models.training.head import Head, blank_head, fit_head, fit_temperature
@@ -147,15 +146,6 @@ def test_the_graph_computes_what_the_head_says() -> None:
     np.testing.assert_allclose(outputs.probabilities, head.probabilities(outputs.embedding), atol=1e-4)
 
 
-def test_distant_copies_are_small_and_keep_their_label() -> None:
-    """No side is above 80 pixels, and no picture grows."""
-    large = [replace(picture, image=np.zeros((200, 300, 3), np.uint8)) for picture in made(20)]
-    copies = distant_copies(large, seed=1)
-    assert all(20 <= max(copy.image.shape) <= 80 for copy in copies)
-    assert [copy.label for copy in copies] == [picture.label for picture in large]
-    assert pictures_sha256(distant_copies(made(3), 1)) == pictures_sha256(distant_copies(made(3), 1))
-
-
 @pytest.fixture
 def road(tmp_path: Path) -> Path:
     """A small stand-in for the road pictures."""
@@ -171,7 +161,7 @@ def test_training_ends_in_a_bundle_that_repeats_to_the_byte(road: Path) -> None:
     """Two runs, on one thread and on two, write the same files; the card tells data, figures and lineage."""
     card = train(SETTINGS, road, made(10, "drawn"), road / "one", silent, extra_test=made(6, "drawn"))
     train(replace(SETTINGS, threads=1), road, made(10, "drawn"), road / "two", silent, extra_test=made(6, "drawn"))
-    for name in ("bundle.json", "model.onnx", "card.json", "card.md"):
+    for name in ("bundle.json", "model.onnx", "reference.onnx", "card.json", "card.md"):
         assert (road / "one" / name).read_bytes() == (road / "two" / name).read_bytes()
     assert load_bundle(road / "one").card == card
     assert [(item.name, item.split) for item in card.data if item.name == "drawn"] == [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.preprocessing import Preprocessing
-from models.training.augment import CHANGES, augmented, copy_of
+from models.training.augment import CHANGES, augmented, copy_of, shrunk
 from models.training.backbone import EMBEDDING, build_model, build_trunk, folded
 from models.training.data import LabelledPicture
 from models.training.familiarity import fit_familiarity, strangers
@@ -54,6 +54,12 @@ def test_a_copy_depends_on_its_numbers_alone() -> None:
     copies = {copy_of(image, 3, number, 7).tobytes() for number in range(9)}
     assert len(copies) == 9
     assert len({augmented(image, np.random.default_rng(seed)).shape for seed in range(20)}) > 1
+
+
+@pytest.mark.parametrize(("shape", "found"), [((200, 300), (53, 80)), ((30, 40), (30, 40)), ((1, 400), (2, 80))])
+def test_no_picture_grows_when_it_is_shrunk(shape: tuple[int, int], found: tuple[int, int]) -> None:
+    """Its longest side is at most what is asked, and a small picture stays as it is."""
+    assert shrunk(np.zeros((*shape, 3), np.uint8), 80).shape[:2] == found
 
 
 @pytest.fixture(scope="module")

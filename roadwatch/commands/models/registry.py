@@ -118,7 +118,7 @@ def rollback(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give champion back to the version that had it before; once more goes further back."""
+    """Give champion back to the version that had it before, or to the model that ships; once more goes further back."""
     settings, registry = _open(context)
     _tell(settings, registry.rollback(alias, at=datetime.now(UTC), by=_by(), reason=reason), as_json)
 
