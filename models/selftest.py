@@ -9,8 +9,8 @@ from models.preprocessing import Image
 from models.verdicts import Verdicts
 from schemas.errors import ModelError
 
-TOLERANCE: Final = 0.05
-"In probability: processors round quantised graphs differently, by a hundredth; a broken graph is off by more."
+TOLERANCE: Final = 0.1
+"In probability: processors may round quantised graphs differently; the same network in fp32 is off by up to 0.14."
 
 
 def selftest_pictures() -> list[Image]:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import cv2
 
-from models.bundle import BUNDLED, Bundle, load_bundle, read_manifest
+from models.bundle import BUNDLED, SHIPPED, Bundle, load_bundle, read_manifest
 from models.explanation import Explanation, drawn, occlusion_map
 from models.registry.history import resolve
 from models.registry.opening import open_registry
@@ -29,7 +29,6 @@ from schemas.ids import FrameRef, parse_id
 from schemas.records import Frame, Prediction
 from schemas.topics import FRAMES, PREDICTIONS, Topic
 
-BUNDLED_NAME: Final = "bundled"
 READ_S: Final = 600.0
 "The longest that a topic is searched."
 SAID_EVERY: Final = 500
@@ -123,8 +122,8 @@ def model_for(settings: Settings, picture: Picture, bundle: Path | None, version
     """
     if bundle:
         return Chosen(load_bundle(bundle), f"from {bundle.name}")
-    if version == BUNDLED_NAME:
-        return Chosen(load_bundle(BUNDLED), "the model that ships")
+    if version is not None and version in SHIPPED:
+        return Chosen(load_bundle(SHIPPED[version]), "it ships")
     registry = open_registry(settings.models)
     if version:
         return Chosen(registry.load(resolve(registry.state(), version)), "as asked for")

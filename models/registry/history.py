@@ -301,7 +301,9 @@ def _check_move(state: State, step: Step) -> None:
 def _check_rolled_back(state: State, step: Step) -> None:
     wanted = rollback_step(state, step.alias or "champion", at=step.at, by=step.by)
     if wanted.action != step.action:
-        raise ModelRegistryError(f"nobody was champion before {wanted.version}: it is withdrawn, and nothing comes back")
+        raise ModelRegistryError(
+            f"nobody was champion before {wanted.version}: it is withdrawn, and nothing comes back"
+        )
     if step.version != wanted.version:
         raise ModelRegistryError(f"a rollback gives {step.alias} back to {wanted.version}, not to {step.version}")
 

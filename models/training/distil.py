@@ -1,7 +1,7 @@
 """The `fast` model: the network of `road` on small pictures, taught by `road` what it says of thousands of changed copies.
 
-pictures ─► copies ─┬─► teacher, on 128 pixels ─► probabilities ─┐
-                    └─► student's trunk, on 64 ─► activations ───┴─► tuned ─► temperature, familiarity ─► int8 ─► bundle
+pictures ─► copies ─┬─► teacher, in its size  ─► probabilities ─┐
+                    └─► student's trunk, on 80 ─► activations ───┴─► tuned ─► temperature, familiarity ─► int8 ─► bundle
 
 Both look at the very same copy, each in its own size. What the teacher says of a copy that is too dark or too small
 to tell is worth more than its label: it keeps the student from learning such pictures by heart. After Hinton et al.,
@@ -61,7 +61,7 @@ class DistilSettings:
     "Version of this code, for the card."
     name: str = "fast"
     "The version's first part."
-    size: int = 64
+    size: int = 80
     "Height and width of the network's input, pixels."
     fit: Fit = "stretch"
     "How a crop becomes a square."

@@ -50,7 +50,7 @@ class TrainingSettings:
     "Version of this code, for the card."
     name: str = "road"
     "The version's first part."
-    size: int = 128
+    size: int = 160
     "Height and width of the network's input, pixels."
     fit: Fit = "stretch"
     "How a crop becomes a square."

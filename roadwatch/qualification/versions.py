@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from models.bundle import BUNDLED, Bundle, load_bundle, save_bundle
+from models.bundle import BUNDLED, SHIPPED, Bundle, load_bundle, save_bundle
 from models.registry.history import State, resolve
 from models.registry.store import Registry
 from schemas.errors import ConfigurationError, ModelError
 
-SHIPPED = "bundled"
 NOBODY = "none"
 
 Found = tuple[Bundle, Path]
@@ -19,7 +18,7 @@ def find(name: str, registry: Registry, scratch: Path) -> Found:
 
     Raises ModelError where there is none, or where it is damaged.
     """
-    folder = BUNDLED if name == SHIPPED else Path(name)
+    folder = SHIPPED.get(name) or Path(name)
     if folder.is_dir():
         return load_bundle(folder), folder.absolute()
     return _registered(resolve(registry.state(), name), registry, scratch)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from models.retraining.retrain import Retraining
     from models.training.data import LabelledPicture
 
-BUNDLED_NAME = "bundled"
 
 Register = Annotated[bool, typer.Option("--register", help="Put it into the registry.")]
 Reason = Annotated[str, typer.Option(help="Why it is registered; it stays in the history.")]
@@ -202,12 +201,12 @@ def _require_known(bundle: "Bundle", pictures: "Sequence[LabelledPicture]", wher
 
 def _files(context: typer.Context, source: str) -> "tuple[Bundle, dict[str, bytes]]":
     """Return a bundle and its files: of a folder as they lie, of a registered version as they were registered."""
-    from models.bundle import BUNDLED, bundle_files, load_bundle
+    from models.bundle import BUNDLED, SHIPPED, bundle_files, load_bundle
     from models.exchange.copies import read_files
     from models.registry.history import resolve
     from models.registry.opening import open_registry
 
-    folder = BUNDLED if source == BUNDLED_NAME else Path(source)
+    folder = SHIPPED.get(source) or Path(source)
     if folder.is_dir():
         return load_bundle(folder), read_files(folder)
     registry = open_registry(settings_of(context).models)

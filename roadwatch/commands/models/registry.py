@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from models.registry.store import Registry
 
 Alias = Literal["champion", "challenger"]
-BUNDLED_NAME = "bundled"
 
 Version = Annotated[
     str,
@@ -25,7 +24,7 @@ Version = Annotated[
 ]
 Shown = Annotated[
     str,
-    typer.Argument(help="A version, the beginning of one, 'champion', 'challenger', or 'bundled'."),
+    typer.Argument(help="A version, the beginning of one, 'champion', 'challenger', 'bundled' or 'fast'."),
 ]
 Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
 
@@ -35,7 +34,7 @@ CHALLENGER_SHARE = 0.25
 
 def register(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A bundle's folder, or 'bundled'.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="A bundle's folder, 'bundled' or 'fast'.", show_default=False)],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +67,7 @@ def show(context: typer.Context, version: Shown = "champion", as_json: AsJson = 
     """Show a version's card, what became of it, and its lines of the history."""
     from rich.markdown import Markdown
 
+    from models.bundle import SHIPPED
     from roadwatch.registry_views import as_plain, history_table, state_lines
 
     _, registry = _open(context)
@@ -78,8 +78,8 @@ def show(context: typer.Context, version: Shown = "champion", as_json: AsJson = 
         print_json({"card": as_plain(about.card), "history": [as_plain(entry) for entry in entries]})
         return
     console.print(Markdown(about.card.to_markdown()))
-    if name == BUNDLED_NAME:
-        console.print("It comes with the distribution, and serves while nobody is champion.")
+    if name in SHIPPED:
+        console.print("It comes with the distribution.")
         return
     console.print(*state_lines(registry.state(), name), sep="\n")
     console.print(history_table(registry.history(), name))
@@ -189,9 +189,9 @@ def _by() -> str:
 
 
 def _folder(folder: Path) -> Path:
-    from models.bundle import BUNDLED
+    from models.bundle import SHIPPED
 
-    return BUNDLED if str(folder) == BUNDLED_NAME and not folder.exists() else folder
+    return folder if folder.exists() else SHIPPED.get(str(folder), folder)
 
 
 def _shipped() -> str:
@@ -201,17 +201,19 @@ def _shipped() -> str:
 
 
 def _meant(state: "State", name: str) -> str:
-    """Return the version, or `bundled`, which also serves while nobody is champion."""
+    """Return the version, or the name of one that ships: `bundled` serves while nobody is champion."""
+    from models.bundle import SHIPPED
     from models.registry.history import resolve
 
-    nobody = name == "champion" and "champion" not in state.holders
-    return BUNDLED_NAME if nobody or name == BUNDLED_NAME else resolve(state, name)
+    if name == "champion" and "champion" not in state.holders:
+        return "bundled"
+    return name if name in SHIPPED else resolve(state, name)
 
 
 def _about(registry: "Registry", name: str) -> "About":
-    from models.bundle import BUNDLED, load_about
+    from models.bundle import SHIPPED, load_about
 
-    return load_about(BUNDLED) if name == BUNDLED_NAME else registry.about(name)
+    return load_about(SHIPPED[name]) if name in SHIPPED else registry.about(name)
 
 
 def _require_approval(state: "State", step: "Step", *, unqualified: bool) -> None:
