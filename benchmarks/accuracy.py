@@ -34,11 +34,12 @@ Row = tuple[int, str, Score]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print a table for each seed."""
     data, *rest = sys.argv[1:]
     out = Path(rest[0]) if rest else None
     seeds = [int(seed) for seed in rest[1:]] or SEEDS
-    Console().print(_table([row for seed in seeds for row in _rows(seed, Path(data), out)]))
+    for seed in seeds:
+        Console().print(_table(list(_rows(seed, Path(data), out))))
 
 
 def _rows(seed: int, data: Path, out: Path | None) -> Iterator[Row]:

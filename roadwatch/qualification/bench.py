@@ -36,6 +36,8 @@ class Sizes:
 
     repeated: int = 120
     "Pictures whose frames are sent twice, and once more one by one."
+    changed: int = 300
+    "Pictures that are shifted, turned, encoded again and recoloured: fewer might miss a wrong colour order."
     load: float = 40.0
     "Frames a second of the latency's load."
     load_s: float = 15.0

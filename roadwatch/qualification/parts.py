@@ -108,7 +108,7 @@ def try_consistency(bench: Bench, tested: Tested) -> Measured:
     bench.progress("consistency", 1, 2)
     measured = measure_consistency(
         tested.classifier.classify,
-        pictures,
+        stratified(bench.held_out.pictures, bench.sizes.changed),
         reference=_in_full_precision(tested.bundle),
         runs=(first, second),
         threads=bench.threads,

@@ -30,7 +30,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-SMALL = Sizes(repeated=60, load=30, load_s=4, corrupted=10, workers=(1, 2), drain_s=1)
+SMALL = Sizes(repeated=60, changed=60, load=30, load_s=4, corrupted=10, workers=(1, 2), drain_s=1)
 "As little as shows what a test is about."
 
 
@@ -141,7 +141,7 @@ def test_a_slow_model_is_refused_for_its_latency(trying: Trying, bundled: Bundle
 
 def test_a_model_that_ignores_colour_order_is_refused_for_its_consistency(trying: Trying, bundled: Bundle) -> None:
     outcome = trying.qualify(
-        with_swapped_colours(bundled), ("accuracy", "errors", "consistency"), replace(SMALL, repeated=120)
+        with_swapped_colours(bundled), ("accuracy", "errors", "consistency"), replace(SMALL, changed=240)
     )
     assert refused(outcome) == {"consistency"}
     (part,) = (part for part in outcome.parts if part.part == "consistency")
