@@ -44,7 +44,7 @@ REQUIRED: Final = frozenset({"model.onnx", "card.json", "card.md"})
 BUNDLED: Final = Path(__file__).with_name("bundled") / "road"
 "The bundle that comes with the distribution, and serves while nobody is champion."
 SHIPPED: Final[Mapping[str, Path]] = {"bundled": BUNDLED, "fast": BUNDLED.with_name("fast")}
-"Bundles that come with the distribution, by the names that people give them: `fast` costs a fourth, and errs more."
+"Bundles that come with the distribution, by the names that people give them: `fast` costs a fourth."
 
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]

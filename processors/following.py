@@ -144,12 +144,13 @@ class Follower:
                 return
 
     def _follow(self, holder: Holder | None) -> None:
-        wanted, serving = holder.version if holder else None, self.serving
-        if serving and wanted == (serving.holder.version if serving.holder else None):
+        serving = self.serving
+        if serving and _version(holder) == _version(serving.holder):
             self.serving = serving if serving.holder == holder else replace(serving, holder=holder)
-        elif holder and self._begin(holder):
             return
-        elif self._work.shipped is None:
+        if holder and self._begin(holder):
+            return
+        if self._work.shipped is None:
             self._end()
         elif holder is None:
             self._return_to_shipped()
@@ -203,6 +204,10 @@ class Follower:
 
     def _tell(self, kind: ModelEventKind, version: str, reason: str) -> None:
         self._work.tell(ModelEvent(kind, version, self._alias, self._work.clock(), self._work.by, reason))
+
+
+def _version(holder: Holder | None) -> str | None:
+    return holder.version if holder else None
 
 
 def _may_pass(error: ModelError) -> bool:

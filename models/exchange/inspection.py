@@ -185,12 +185,11 @@ def _domain(name: str) -> str:
 
 
 def _size_faults(model: ModelProto) -> Iterator[str]:
-    for graph in graphs(model):
-        if isinstance(graph, GraphProto):
-            yield from map(_tensor_fault, filter(_is_absurd, graph.initializer))
-            for sparse in graph.sparse_initializer:
-                if not 0 <= prod(sparse.dims) * 4 <= MAX_TENSOR_BYTES:
-                    yield f"sparse tensor {sparse.values.name} of {list(sparse.dims)}: too large"
+    own = [graph for graph in graphs(model) if isinstance(graph, GraphProto)]
+    yield from (_tensor_fault(tensor) for graph in own for tensor in graph.initializer if _is_absurd(tensor))
+    for sparse in (sparse for graph in own for sparse in graph.sparse_initializer):
+        if not 0 <= prod(sparse.dims) * 4 <= MAX_TENSOR_BYTES:
+            yield f"sparse tensor {sparse.values.name} of {list(sparse.dims)}: too large"
 
 
 def _is_absurd(tensor: TensorProto) -> bool:

@@ -195,15 +195,12 @@ def _assemble(
 def _free_names(model: ModelProto) -> None:
     """Give tensors of the graph that have a name of ours another one."""
     for graph in graphs(model):
-        for node in graph.node:
-            for names in (node.input, node.output):
-                for index, name in enumerate(names):
-                    names[index] = _ours(name)
+        for names in (names for node in graph.node for names in (node.input, node.output)):
+            names[:] = [_ours(name) for name in names]
         if isinstance(graph, onnx.GraphProto):
-            for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+            sparse = (tensor.values for tensor in graph.sparse_initializer)
+            for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info, *sparse):
                 item.name = _ours(item.name)
-            for sparse in graph.sparse_initializer:
-                sparse.values.name = _ours(sparse.values.name)
 
 
 def _ours(name: str) -> str:

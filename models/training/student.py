@@ -33,8 +33,10 @@ ARCHITECTURE: Final = (
 )
 
 LIMITS: Final = (
-    "It was made to be cheap: where there is time for `road`, `road` is right more often, most of all on cameras that"
-    " neither was trained on.",
+    "It was made to be cheap, and chosen for it: on the test pictures it is right as often as `road`, which taught it; on"
+    " cameras that its teacher had not seen either it was not measured.",
+    "Scaled down to a longest side of 48, 32 and 16 pixels, the test pictures of all real sources together are right for"
+    " 98, 97 and 93 in 100.",
     "It knows two classes. Pickups, panel vans, minibuses, buses, motorhomes and motorcycles were left out of its"
     " data on purpose: it calls them car or truck all the same.",
     "It expects one vehicle that fills the crop; vehicles mostly hidden by others were left out as well.",
