@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +203,30 @@ def test_an_absent_broker_is_said_so(trying: Trying, bundled: Bundle) -> None:
         trying.qualify(bundled, kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches children also where the tests themselves run in the background, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of ours that does not outlive its test."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "roadwatch", *command],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_qualification_leaves_nothing_behind(
     trying: Trying, bundled: Bundle, shared_data: Path, number: signal.Signals
@@ -210,16 +235,12 @@ def test_a_stopped_qualification_leaves_nothing_behind(
     registry, scratch = trying.folder / "registry", trying.folder / "scratch"
     scratch.mkdir()
     trying.registry.register(bundled, at=_now(), by="test")
-    command = ["models", "qualify", bundled.version, "--data", str(shared_data / "road-vehicles" / "test.zip")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "roadwatch", *command, "--broker", trying.kafka.bootstrap_servers],
-        env={**os.environ, "TMPDIR": str(scratch), "ROADWATCH_MODELS__REGISTRY": str(registry)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    assert eventually(lambda: any(scratch.rglob("worker-1.beat")), 60)
-    process.send_signal(number)
-    assert process.wait(30) == 130
+    pictures, broker = shared_data / "road-vehicles" / "test.zip", trying.kafka.bootstrap_servers
+    command = ["models", "qualify", bundled.version, "--data", str(pictures), "--broker", broker]
+    with running(command, {"TMPDIR": str(scratch), "ROADWATCH_MODELS__REGISTRY": str(registry)}) as process:
+        assert eventually(lambda: any(scratch.rglob("worker-1.beat")), 60)
+        process.send_signal(number)
+        assert process.wait(30) == 130
     assert not list(scratch.glob("roadwatch-*"))
     assert not [name for name in TopicAdmin(trying.kafka).existing() if name.startswith("qualify-")]
     assert len(trying.registry.history()) == 1
