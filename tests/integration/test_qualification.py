@@ -203,14 +203,6 @@ def test_an_absent_broker_is_said_so(trying: Trying, bundled: Bundle) -> None:
         trying.qualify(bundled, kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"))
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C reaches children also where the tests themselves run in the background, with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A command of ours that does not outlive its test."""
@@ -226,7 +218,6 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
             process.kill()
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_qualification_leaves_nothing_behind(
     trying: Trying, bundled: Bundle, shared_data: Path, number: signal.Signals

@@ -77,7 +77,7 @@ def test_without_a_registry_the_shipped_model_is_shown(run: Run) -> None:
     shipped = read_manifest(BUNDLED).version
     assert shipped in run("list")
     assert run("list", "--json") == []
-    assert "serves while nobody is champion" in run("show")
+    assert "It comes with the distribution" in run("show")
     assert run("show", "bundled", "--json")["card"]["version"] == shipped
 
 
