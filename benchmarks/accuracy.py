@@ -17,9 +17,11 @@ from rich.table import Table
 from models.bundle import Bundle, save_bundle
 from models.evaluation import Score, evaluate
 from models.training.backbone import folded
+from models.training.bundling import Given
 from models.training.data import LabelledPicture, read_pictures
+from models.training.features import silent
 from models.training.fit import fit, gathered
-from models.training.train import Given, TrainingSettings, finished
+from models.training.train import TrainingSettings, finished
 from models.training.weights import read_weights
 from processors.classifier import Classifier
 from roadwatch.commands.models.training import TRAINING_SEED, simulator_pictures
@@ -49,9 +51,9 @@ def _rows(seed: int, data: Path, out: Path | None) -> Iterator[Row]:
     real, simulated = list(read_pictures(data / "train.zip")), list(simulator_pictures(TRAINING_SEED, SIMULATED))
     tested = list(read_pictures(data / "test.zip"))
     new = [picture for picture in tested if picture.source in UNSEEN]
-    everything = gathered(network, real, simulated, settings.recipe, _silent)
+    everything = gathered(network, real, simulated, settings.recipe, silent)
     for name, chosen, asked in (("all", everything, tested), ("unseen", everything.without(UNSEEN), new)):
-        bundle = finished(settings, fit(network, chosen, settings.recipe, _silent), real, Given(), asked, _silent)
+        bundle = finished(settings, fit(network, chosen, settings.recipe, silent), real, Given(), asked, silent)
         if out is not None:
             save_bundle(bundle, out / f"{name}-{seed}")
         yield from _scores(seed, f"{name}, int8", bundle, asked)
@@ -65,10 +67,6 @@ def _in_fp32(bundle: Bundle) -> Bundle:
 def _scores(seed: int, name: str, bundle: Bundle, tested: Sequence[LabelledPicture]) -> Iterator[Row]:
     evaluation = evaluate(Classifier.load(bundle).classify, tested)
     return ((seed, name, score) for score in (*evaluation.sources, evaluation.overall))
-
-
-def _silent(_step: str, _done: int, _total: int) -> None:
-    """A benchmark's table is all that it prints."""
 
 
 def _table(rows: Sequence[Row]) -> Table:

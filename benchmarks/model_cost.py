@@ -30,7 +30,7 @@ from models.evaluation import Evaluation, evaluate
 from models.preprocessing import Image, Preprocessing, prepare
 from models.training.backbone import EMBEDDING, build_model, folded, set_head
 from models.training.data import LabelledPicture, read_pictures
-from models.training.features import run_graph
+from models.training.features import run_graph, silent
 from models.training.gather import picture_weights
 from models.training.head import blank_head, fit_head
 from models.training.quantize import quantized
@@ -179,7 +179,7 @@ def _frozen(pictures: Sequence[LabelledPicture], tested: Sequence[LabelledPictur
     for size in FROZEN_SIZES:
         wanted = Preprocessing(size, "stretch")
         graph = build_model(network, size, blank_head(LABELS, EMBEDDING))
-        features = run_graph(graph.SerializeToString(), images, wanted, _silent, "features").embedding
+        features = run_graph(graph.SerializeToString(), images, wanted, silent, "features").embedding
         set_head(graph, fit_head(features.astype(np.float64), truth, LABELS, weights, INVERSE_PENALTY))
         model = graph.SerializeToString()
         yield _candidate("Lite0, frozen", wanted, "fp32", model, tested)
@@ -203,7 +203,7 @@ def _candidate(
     name: str, wanted: Preprocessing, precision: str, model: bytes, tested: Sequence[LabelledPicture]
 ) -> Candidate:
     def classify(images: Sequence[Image]) -> Verdicts:
-        outputs = run_graph(model, images, wanted, _silent, "test")
+        outputs = run_graph(model, images, wanted, silent, "test")
         return Verdicts(LABELS, outputs.probabilities, outputs.embedding)
 
     return Candidate(name, wanted.size, precision, model, *_figures(evaluate(classify, tested)))
@@ -291,10 +291,6 @@ def _cells(row: Row, sources: Sequence[str]) -> Iterator[str]:
     for source in ("all", *sources):
         yield f"{row.accuracy[source]:.4f}" if source in row.accuracy else ""
     yield f"{row.calibration_error:.4f}" if row.calibration_error is not None else ""
-
-
-def _silent(_step: str, _done: int, _total: int) -> None:
-    """Show no progress."""
 
 
 def _arguments() -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.preprocessing import Image
 from models.verdicts import Verdicts
@@ -19,6 +20,11 @@ def selftest_pictures() -> list[Image]:
     blocks = np.kron(np.arange(1, 13).reshape(2, 2, 3), np.full((40, 30, 1), 20)).astype(np.uint8)
     noise = np.random.Generator(np.random.PCG64(7)).integers(0, 256, (64, 96, 3), np.uint8)
     return [ramp, 255 - ramp, blocks, noise]
+
+
+def rows_of(probabilities: NDArray[np.floating]) -> tuple[tuple[float, ...], ...]:
+    """Return probabilities, N×K, as a bundle keeps them."""
+    return tuple(tuple(map(float, row)) for row in probabilities)
 
 
 def check_selftest(version: str, said: Verdicts, expected: Sequence[Sequence[float]] | None) -> None:

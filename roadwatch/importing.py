@@ -151,7 +151,7 @@ def _tried(bundle: "Bundle", where: str) -> tuple[tuple[float, ...], ...]:
     """Return what the graph says of the self-test's pictures; raises ModelError where a batch changes what it says of one."""
     import numpy as np
 
-    from models.selftest import selftest_pictures
+    from models.selftest import rows_of, selftest_pictures
     from processors.classifier import REFUSALS, Classifier
 
     classifier = Classifier.load(bundle)
@@ -165,7 +165,7 @@ def _tried(bundle: "Bundle", where: str) -> tuple[tuple[float, ...], ...]:
         ) from error
     if not np.allclose(together, np.tile(alone, (BATCH // len(pictures), 1)), atol=AGREEMENT):
         raise ModelError(f"{where}: says other things of a picture in a batch than alone: export it with an open batch")
-    return tuple(tuple(map(float, row)) for row in alone)
+    return rows_of(alone)
 
 
 def _refuse(error: RoadwatchError) -> None:

@@ -1,7 +1,7 @@
 """What became of every frame: each ends in exactly one place, and this proves it from the topics themselves."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.clients import Received, read_all
@@ -60,20 +60,29 @@ def balance(frames: Iterable[Place], predicted: Iterable[Place], buried: Iterabl
     there = set(frames)
     predictions, letters = Counter(predicted), Counter(buried)
     ends = predictions + letters
+    newest = _newest(there)
     return Ledger(
         frames=len(there),
         predicted=sum(ends[place] == 1 and place in predictions for place in there),
         dead_lettered=sum(ends[place] == 1 and place in letters for place in there),
         waiting=sum(place not in ends for place in there),
         doubled=tuple(sorted(place for place, count in ends.items() if count > 1)),
-        expired=sum(_is_past(place, there) for place in ends.keys() - there),
+        expired=sum(_is_past(place, newest) for place in ends.keys() - there),
     )
 
 
-def _is_past(place: Place, there: Collection[Place]) -> bool:
+def _newest(there: Iterable[Place]) -> dict[int, int]:
+    """The newest offset of each partition."""
+    newest: dict[int, int] = {}
+    for partition, offset in there:
+        newest[partition] = max(offset, newest.get(partition, offset))
+    return newest
+
+
+def _is_past(place: Place, newest: Mapping[int, int]) -> bool:
     """Whether a frame is gone, rather than newer than those that were read."""
     partition, offset = place
-    return offset <= max((other for number, other in there if number == partition), default=offset)
+    return offset <= newest.get(partition, offset)
 
 
 def _origin(record: Received, codec: Codec) -> Place:

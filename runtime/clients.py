@@ -377,7 +377,7 @@ def _reader_without_group(settings: KafkaSettings) -> Consumer:
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
-            "auto.offset.reset": "error",
+            "auto.offset.reset": "earliest",  # what has expired since is passed over
         }
     )
 

@@ -22,7 +22,10 @@ TITLES: Final[dict[Part, tuple[str, str]]] = {
     "errors": ("Errors", "Whether pictures that are hard to take are each handled, and none ends the processor."),
     "consistency": ("Consistency", "Whether the same vehicle is given the same answer."),
     "latency": ("Latency", "How long a frame takes from capture to prediction, through Kafka, at a given load."),
-    "robustness": ("Robustness", "What is left of its accuracy under 17 corruptions of five severities, asked of the model alone."),
+    "robustness": (
+        "Robustness",
+        "What is left of its accuracy under 17 corruptions of five severities, asked of the model alone.",
+    ),
     "scalability": ("Scalability", "How frames per second and memory grow with partitions and workers."),
 }
 

@@ -19,9 +19,9 @@ from models.evaluation import Answers, Evaluation, summarise
 from models.preprocessing import Image
 from models.retraining.heads import abstain_below, read_head, with_head
 from models.retraining.prior import Prior, fit_from, fold_numbers
-from models.selftest import selftest_pictures
-from models.training.data import LabelledPicture, counts, pictures_sha256
-from models.training.features import Outputs, Progress, run_graph
+from models.selftest import rows_of, selftest_pictures
+from models.training.data import LabelledPicture, class_faults, counts, pictures_sha256
+from models.training.features import Outputs, Progress, run_graph, silent
 from models.training.head import Head, calibrated, fit_temperature
 from schemas.errors import ConfigurationError, ModelError
 
@@ -156,9 +156,7 @@ def check_labels(labels: tuple[str, ...], pictures: Sequence[LabelledPicture], s
 
 def check_known(labels: tuple[str, ...], pictures: Sequence[LabelledPicture]) -> None:
     """Raise ConfigurationError for classes that the model does not have."""
-    strangers = sorted({picture.label for picture in pictures} - set(labels))
-    if strangers:
-        faults = [f"class {label!r}: this model knows {', '.join(labels)}" for label in strangers]
+    if faults := class_faults(labels, pictures):
         raise ConfigurationError("retraining pictures", faults)
 
 
@@ -319,14 +317,10 @@ def _name(version: str) -> str:
 
 def _expected(parent: Bundle, model: bytes, head: Head, settings: RetrainingSettings) -> tuple[tuple[float, ...], ...]:
     """Return what the new graph says of the self-test's pictures; raises ModelError where that is not its head's."""
-
-    def silent(_step: str, _done: int, _total: int) -> None:
-        """Four pictures take no time."""
-
     outputs = _run(model, parent, selftest_pictures(), "self-test", settings, silent)
     if not _agree(head.probabilities(outputs.embedding.astype(np.float64)), outputs.probabilities):
         raise ModelError(f"{parent.version}: its graph does not follow a new head: something else computes its scores")
-    return tuple(tuple(map(float, row)) for row in outputs.probabilities)
+    return rows_of(outputs.probabilities)
 
 
 def _card(parent: Bundle, version: str, settings: RetrainingSettings, told: _Told, evaluation: Evaluation) -> Card:

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,6 +113,12 @@ def _decode(raw: bytes, where: str) -> Image:
     if image is None:
         raise PictureError("undecodable", f"{where}: not a picture that OpenCV can decode")
     return np.asarray(image, np.uint8)
+
+
+def class_faults(labels: Sequence[str], pictures: Iterable[LabelledPicture]) -> list[str]:
+    """Return a fault for each class of the pictures that a model of these labels does not have."""
+    strangers = sorted({picture.label for picture in pictures} - set(labels))
+    return [f"class {label!r}: this model knows {', '.join(labels)}" for label in strangers]
 
 
 def counts(pictures: Iterable[LabelledPicture]) -> Mapping[str, dict[str, int]]:

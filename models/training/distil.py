@@ -10,43 +10,30 @@ Patient and Consistent (2022).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Final, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.bundle import Bundle, save_bundle, version_of
-from models.card import Card, Credit, DataSource, Lineage
-from models.evaluation import Evaluation, evaluate
+from models.bundle import Bundle, save_bundle
+from models.card import Card, Credit
 from models.preprocessing import Fit, Image, Preprocessing
-from models.selftest import selftest_pictures
 from models.training.augment import copy_of
-from models.training.backbone import Network, build_trunk, folded
-from models.training.data import LabelledPicture, counts, file_sha256, pictures_sha256, read_pictures
-from models.training.familiarity import Familiarity, fit_familiarity, strangers
-from models.training.features import Progress, run_graph, run_trunk
-from models.training.finetune import Activations, Tuning, embeddings, tune
-from models.training.fit import FEW_COPIES, LABELS, Fitted
-from models.training.gather import Gathered, Gathering, fold_numbers, gather, row_weights
-from models.training.head import Head, calibrated, fit_head, fit_temperature
+from models.training.backbone import folded
+from models.training.bundling import Graphs, Making, Words, bundled, given, told
+from models.training.data import LabelledPicture, class_faults, read_pictures
+from models.training.features import Progress, run_graph
+from models.training.finetune import Tuning
+from models.training.fit import LABELS, Fitted, Recipe, Target, fit, gathered, labels_of
+from models.training.gather import Gathered, Gathering
 from models.training.quantize import drawn, quantized
-from models.training.recipe import CREDITS, PURPOSE
+from models.training.recipe import CREDITS
 from models.training.student import ARCHITECTURE, LIMITS, narrowed
-from models.training.train import PACKAGES
-from models.training.weights import WEIGHTS_SHA256, read_weights
-from models.verdicts import Verdicts
+from models.training.weights import read_weights
 from schemas.errors import ConfigurationError
 
-FOLDS: Final = 5
-"One part in so many is held back for the temperature."
-CLEAN_SHARE: Final = 0.3
-"How much a picture itself weighs beside its changed copies."
-INVERSE_PENALTY: Final = 0.003
-"scikit-learn's C of the head that tuning begins with."
 WATCHED: Final = 256
 "Pictures on which the channels are watched that narrowing chooses from."
 
@@ -98,16 +85,18 @@ class DistilSettings:
         return Preprocessing(self.size, self.fit)
 
     @property
-    def gathering(self) -> Gathering:
-        """How copies are made."""
-        return Gathering(self.wanted, self.rows, self.seed, self.threads)
-
-    @property
-    def tuning(self) -> Tuning:
-        """How the blocks are tuned: all the way, for they see pictures of a size they were never trained on."""
-        return Tuning(
+    def recipe(self) -> Recipe:
+        """How it is taught: all the way, for the blocks see pictures of a size they were never trained on."""
+        gathering = Gathering(self.wanted, self.rows, self.seed, self.threads)
+        tuning = Tuning(
             cut=self.cut, steps=self.steps, block_rate=self.rate, head_rate=3 * self.rate, smoothing=0.0, moved=1.0
         )
+        return Recipe(gathering, tuning, extra_share=self.extra_share)
+
+    def making(self, teacher: str) -> Making:
+        """What the card tells of it."""
+        settings = {**told(self), "teacher": teacher}
+        return Making(self.name, self.created, self.code_version, self.seed, self.wanted, self.threads, settings)
 
 
 def train_fast(
@@ -131,12 +120,13 @@ def train_fast(
     exact = fitted.graph(settings.size).SerializeToString(deterministic=True)
     images = [picture.image for picture in (*real, *simulated)]
     model = quantized(exact, images, settings.wanted, settings.seed, full_precision=settings.full_precision)
-    data = (*_sources("train", [*real, *simulated]), *_sources("test", tested))
-    version = version_of(settings.name, settings.created, model, LABELS, settings.wanted)
-    evaluation = _evaluate(settings, model, tested, progress)
-    card = _card(settings, version, data, evaluation, _checksums(road_vehicles, simulated), teacher)
-    save_bundle(_bundle(settings, card, model, exact, fitted.familiarity.abstain_below), out)
-    return card
+    taught = Credit("soft labels", f"the bundle {teacher.version}, its teacher", "Apache-2.0")
+    words = Words(ARCHITECTURE, LIMITS, (*CREDITS, taught))
+    graphs = Graphs(model, exact, fitted.familiarity.abstain_below)
+    data = given(road_vehicles, real, simulated, tested)
+    bundle = bundled(settings.making(teacher.version), words, graphs, data, tested, progress)
+    save_bundle(bundle, out)
+    return bundle.card
 
 
 def distil(
@@ -148,18 +138,15 @@ def distil(
 ) -> Fitted:
     """Return the small network, taught; the same arguments give the same.
 
-    As `models.training.fit.fit`, with the teacher's word beside the label, and narrowed first.
+    It is narrowed first, and learns the teacher's word beside the label.
     """
     images = drawn([picture.image for picture in real], WATCHED, settings.seed)
     network = narrowed(folded(read_weights()), settings.width, settings.cut, images, settings.wanted)
-    data = gather(build_trunk(network, settings.size, settings.cut), real, extra, settings.gathering, progress)
-    target = targets(data, teacher, settings, progress)
-    temperature = _temperature(settings, network, data, target, progress)
-    tuned, head = _tuned(settings, network, data, target, np.ones(len(data.pictures), bool), progress)
-    return Fitted(tuned, calibrated(head, temperature), _familiarity(settings, network, tuned, head, data))
+    data = gathered(network, real, extra, settings.recipe, progress)
+    return fit(network, data, settings.recipe, progress, targets(data, teacher, settings, progress))
 
 
-def targets(data: Gathered, teacher: Bundle, settings: DistilSettings, progress: Progress) -> NDArray[np.float32]:
+def targets(data: Gathered, teacher: Bundle, settings: DistilSettings, progress: Progress) -> Target:
     """Return N×K: for each row what is to be learnt, the label and the teacher's word in their shares.
 
     A teacher in int8 is asked in full precision, where its bundle has that.
@@ -167,7 +154,7 @@ def targets(data: Gathered, teacher: Bundle, settings: DistilSettings, progress:
     model, wanted = teacher.reference or teacher.model, teacher.preprocessing
     said = run_graph(model, Copies(data, settings.seed), wanted, progress, "teacher", settings.threads).probabilities
     return np.asarray(
-        (1 - settings.teacher_share) * np.eye(len(LABELS))[_truth(data)] + settings.teacher_share * said, np.float32
+        (1 - settings.teacher_share) * labels_of(data).astype(np.float64) + settings.teacher_share * said, np.float32
     )
 
 
@@ -196,113 +183,9 @@ class Copies(Sequence[Image]):
         return copy_of(self._data.pictures[number].image, number, int(self._data.copy[row]), self._seed)
 
 
-def _temperature(
-    settings: DistilSettings, network: Network, data: Gathered, target: NDArray[np.float32], progress: Progress
-) -> float:
-    """Return the temperature that makes scores honest which a network like this gives pictures it has not seen."""
-    held = fold_numbers([picture.scene for picture in data.pictures], FOLDS, settings.seed) == 0
-    tuned, head = _tuned(settings, network, data, target, ~held, progress)
-    rows = np.flatnonzero(held[data.number] & (data.copy == 0))
-    scores = head.scores(embeddings(tuned, head, data.activation[rows], settings.cut).astype(np.float64))
-    weights = row_weights(data, held, settings.extra_share, clean_share=1)[rows]
-    return fit_temperature(scores, _truth(data)[rows], weights)
-
-
-def _tuned(
-    settings: DistilSettings,
-    network: Network,
-    data: Gathered,
-    target: NDArray[np.float32],
-    chosen: NDArray[np.bool_],
-    progress: Progress,
-) -> tuple[Network, Head]:
-    """Return network and head, taught on the chosen pictures."""
-    weights = row_weights(data, chosen, settings.extra_share, CLEAN_SHARE)
-    rows = chosen[data.number]
-    embedding, truth = data.embedding[rows].astype(np.float64), _truth(data)[rows]
-    head = fit_head(embedding, truth, LABELS, weights[rows], INVERSE_PENALTY)
-    return tune(network, head, Activations(data.activation, target, weights), settings.tuning, settings.seed, progress)
-
-
-def _familiarity(settings: DistilSettings, network: Network, tuned: Network, head: Head, data: Gathered) -> Familiarity:
-    rows = np.flatnonzero(data.copy <= FEW_COPIES)
-    source = np.array([picture.source for picture in data.pictures])[data.number[rows]]
-    judged = (data.copy[rows] == 0) & (data.number[rows] < data.real)
-    images = strangers([picture.image for picture in data.pictures[: data.real]], settings.seed)
-    trunk = build_trunk(network, settings.size, settings.cut)
-    strange = run_trunk(trunk, images.__getitem__, len(images), settings.wanted, _silent, settings.threads).activation
-    seen, unseen = (
-        embeddings(tuned, head, part, settings.cut).astype(np.float64) for part in (data.activation[rows], strange)
-    )
-    return fit_familiarity(seen, source, judged, unseen)
-
-
-def _truth(data: Gathered) -> NDArray[np.intp]:
-    return np.array([LABELS.index(picture.label) for picture in data.pictures])[data.number]
-
-
 def _check_labels(pictures: Sequence[LabelledPicture], teacher: Bundle) -> None:
-    faults = [
-        f"class {label!r}: this model knows {', '.join(LABELS)}"
-        for label in sorted({picture.label for picture in pictures} - set(LABELS))
-    ]
+    faults = class_faults(LABELS, pictures)
     if teacher.labels != LABELS:
         faults.append(f"the teacher {teacher.version} knows {', '.join(teacher.labels)}, not {', '.join(LABELS)}")
     if faults:
         raise ConfigurationError("training pictures", faults)
-
-
-def _evaluate(settings: DistilSettings, model: bytes, tested: list[LabelledPicture], progress: Progress) -> Evaluation:
-    """Score the finished file: a graph that was written wrongly would show here."""
-
-    def classify(images: Sequence[Image]) -> Verdicts:
-        outputs = run_graph(model, images, settings.wanted, _silent, "test", settings.threads)
-        return Verdicts(LABELS, outputs.probabilities, outputs.embedding)
-
-    progress("test", 0, len(tested))
-    evaluation = evaluate(classify, tested)
-    progress("test", len(tested), len(tested))
-    return evaluation
-
-
-def _bundle(settings: DistilSettings, card: Card, model: bytes, exact: bytes, abstain_below: float) -> Bundle:
-    said = run_graph(model, selftest_pictures(), settings.wanted, _silent, "test").probabilities
-    expected = tuple(tuple(float(value) for value in row) for row in said)
-    return Bundle(card.version, LABELS, settings.wanted, model, card, abstain_below, expected, reference=exact)
-
-
-def _sources(split: str, pictures: Sequence[LabelledPicture]) -> tuple[DataSource, ...]:
-    return tuple(DataSource(name, split, row) for name, row in counts(pictures).items())
-
-
-def _checksums(road_vehicles: Path, simulated: Sequence[LabelledPicture]) -> dict[str, str]:
-    files = {f"road-vehicles/{name}": file_sha256(road_vehicles / name) for name in ("train.zip", "test.zip")}
-    return {**files, "extra training pictures": pictures_sha256(simulated)} if simulated else files
-
-
-def _card(
-    settings: DistilSettings,
-    version: str,
-    data: tuple[DataSource, ...],
-    evaluation: Evaluation,
-    checksums: dict[str, str],
-    teacher: Bundle,
-) -> Card:
-    told = {"created", "code_version", "seed", "threads"}
-    lineage = Lineage(
-        code_version=settings.code_version,
-        seed=settings.seed,
-        settings={
-            **{name: str(value) for name, value in asdict(settings).items() if name not in told},
-            "teacher": teacher.version,
-        },
-        data_sha256=checksums,
-        backbone_sha256=WEIGHTS_SHA256,
-        packages={name: package_version(name) for name in PACKAGES},
-    )
-    credited = (*CREDITS, Credit("soft labels", f"the bundle {teacher.version}, its teacher", "Apache-2.0"))
-    return Card(version, settings.created, PURPOSE, ARCHITECTURE, LABELS, data, evaluation, LIMITS, credited, lineage)
-
-
-def _silent(_step: str, _done: int, _total: int) -> None:
-    """Show no progress."""

@@ -18,6 +18,10 @@ Progress = Callable[[str, int, int], None]
 "Told a step's name, how much of it is done, and how much there is."
 
 
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """A graph's two outputs, a row for each picture."""

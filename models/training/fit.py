@@ -17,10 +17,13 @@ from models.preprocessing import Image
 from models.training.backbone import Convolution, Network, build_model, build_trunk
 from models.training.data import LabelledPicture
 from models.training.familiarity import Familiarity, fit_familiarity, strangers
-from models.training.features import Progress, run_trunk
+from models.training.features import Progress, run_trunk, silent
 from models.training.finetune import Activations, Tuning, embeddings, tune
 from models.training.gather import Gathered, Gathering, fold_numbers, gather, row_weights
 from models.training.head import Head, calibrated, fit_head, fit_temperature
+
+Target = NDArray[np.float32]
+"N×K: a row's probabilities, as they are to be taught."
 
 LABELS: Final = ("car", "truck")
 FEW_COPIES: Final = 2
@@ -72,24 +75,33 @@ def gathered(
     return gather(_trunk(network, recipe), real, extra, recipe.gathering, progress)
 
 
-def fit(network: Network, data: Gathered, recipe: Recipe, progress: Progress) -> Fitted:
-    """Return the pretrained `network` fitted to what was gathered with it; the same arguments give the same."""
-    temperature = _temperature(network, data, recipe, progress)
-    tuned, head = _tuned(network, data, recipe, np.ones(len(data.pictures), bool), progress)
+def fit(network: Network, data: Gathered, recipe: Recipe, progress: Progress, target: Target | None = None) -> Fitted:
+    """Return the pretrained `network` fitted to what was gathered with it; the same arguments give the same.
+
+    `target` is what each row is to be taught; None: its label.
+    """
+    taught = labels_of(data) if target is None else target
+    temperature = _temperature(network, data, taught, recipe, progress)
+    tuned, head = _tuned(network, data, taught, recipe, np.ones(len(data.pictures), bool), progress)
     vehicles = [picture.image for picture in data.pictures[: data.real]]
     strange = _strange(_trunk(network, recipe), tuned, head, vehicles, recipe)
     return Fitted(tuned, calibrated(head, temperature), _familiarity(tuned, head, data, strange, recipe))
+
+
+def labels_of(data: Gathered) -> Target:
+    """Return N×K: 1 for each row's own class."""
+    return np.eye(len(LABELS), dtype=np.float32)[_truth(data)]
 
 
 def _trunk(network: Network, recipe: Recipe) -> onnx.ModelProto:
     return build_trunk(network, recipe.gathering.wanted.size, recipe.tuning.cut)
 
 
-def _temperature(network: Network, data: Gathered, recipe: Recipe, progress: Progress) -> float:
+def _temperature(network: Network, data: Gathered, target: Target, recipe: Recipe, progress: Progress) -> float:
     """Return the temperature that makes scores honest which a network like this gives pictures it has not seen."""
     scenes = [picture.scene for picture in data.pictures]
     held = fold_numbers(scenes, recipe.folds, recipe.gathering.seed) == 0
-    tuned, head = _tuned(network, data, recipe, ~held, progress)
+    tuned, head = _tuned(network, data, target, recipe, ~held, progress)
     rows = np.flatnonzero(held[data.number] & (data.copy == 0))
     scores = head.scores(_embeddings(tuned, head, data.activation[rows], recipe))
     weights = row_weights(data, held, recipe.extra_share, clean_share=1)[rows]
@@ -97,14 +109,18 @@ def _temperature(network: Network, data: Gathered, recipe: Recipe, progress: Pro
 
 
 def _tuned(
-    network: Network, data: Gathered, recipe: Recipe, chosen: NDArray[np.bool_], progress: Progress
+    network: Network,
+    data: Gathered,
+    target: Target,
+    recipe: Recipe,
+    chosen: NDArray[np.bool_],
+    progress: Progress,
 ) -> tuple[dict[str, Convolution], Head]:
     """Return network and head, tuned on the chosen pictures."""
     weights = row_weights(data, chosen, recipe.extra_share, recipe.clean_share)
-    truth, rows = _truth(data), chosen[data.number]
+    rows = chosen[data.number]
     embedding = data.embedding[rows].astype(np.float64)
-    head = fit_head(embedding, truth[rows], LABELS, weights[rows], recipe.inverse_penalty)
-    target = np.eye(len(LABELS), dtype=np.float32)[truth]
+    head = fit_head(embedding, _truth(data)[rows], LABELS, weights[rows], recipe.inverse_penalty)
     activations = Activations(data.activation, target, weights)
     return tune(network, head, activations, recipe.tuning, recipe.gathering.seed, progress)
 
@@ -118,10 +134,6 @@ def _strange(
 ) -> NDArray[np.float64]:
     """Return embeddings of pictures that show no vehicle."""
     images = strangers(vehicles, recipe.gathering.seed)
-
-    def silent(_step: str, _done: int, _total: int) -> None:
-        """A moment's work."""
-
     wanted, threads = recipe.gathering.wanted, recipe.gathering.threads
     outputs = run_trunk(trunk, images.__getitem__, len(images), wanted, silent, threads)
     return _embeddings(network, head, outputs.activation, recipe)

@@ -193,10 +193,10 @@ def _pictures(path: Path) -> "list[LabelledPicture]":
 
 
 def _require_known(bundle: "Bundle", pictures: "Sequence[LabelledPicture]", where: Path) -> None:
-    strangers = sorted({picture.label for picture in pictures} - set(bundle.labels))
-    if strangers:
-        told = f"this model knows {', '.join(bundle.labels)}"
-        raise ConfigurationError(str(where), [f"class {label!r}: {told}" for label in strangers])
+    from models.training.data import class_faults
+
+    if faults := class_faults(bundle.labels, pictures):
+        raise ConfigurationError(str(where), faults)
 
 
 def _files(context: typer.Context, source: str) -> "tuple[Bundle, dict[str, bytes]]":
