@@ -106,6 +106,15 @@ class Codec:
         except Exception as error:
             raise DecodingError(f"{record_type.__name__}: {len(data)} bytes do not decode: {error!r}") from error
 
+    def split(self, data: bytes, record_type: type[Record]) -> tuple[Schema, bytes]:
+        """The writer's schema and the body of framed bytes; raises as `decode` does, but does not look into the body."""
+        body, writer = self._unframe(data, record_type)
+        return writer, body.read()
+
+    def joined(self, body: bytes, record_type: type[Record]) -> bytes:
+        """A body, written with this package's own schema, framed."""
+        return self._header(record_type) + body
+
     def _header(self, kind: type[Record]) -> bytes:
         if kind in self.writer_ids:
             return CONFLUENT + struct.pack(">I", self.writer_ids[kind])

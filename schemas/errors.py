@@ -14,6 +14,7 @@ RoadwatchError
 │   ├── BrokerUnavailableError    nobody answers at the address                          (retriable)
 │   └── TopicError            a topic is missing, or is not as the table says
 ├── RegistryError             the Schema Registry refuses
+├── RecordingError            a recording that is torn, was changed, is foreign, or cannot be written
 ├── MailError                 a mail was not delivered
 │   └── MailDeferredError     the server may take it later                               (retriable)
 └── LocalStackError           the local broker, its Java or its jars
@@ -101,6 +102,10 @@ class RegistryUnavailableError(RegistryError):
     """The Schema Registry does not answer: what it would have told is not known, and nothing is wrong with the record."""
 
     retriable = True
+
+
+class RecordingError(RoadwatchError):
+    """A recording of streams that cannot be read or written: torn, changed, foreign, of a newer version, a full disk."""
 
 
 class MailError(RoadwatchError):

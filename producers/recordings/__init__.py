@@ -1,0 +1,1 @@
+"""Recordings of streams: kept, looked at, cut, merged, and sent again."""

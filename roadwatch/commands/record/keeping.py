@@ -1,0 +1,5 @@
+"""Streams into a recording."""
+
+from collections.abc import Callable, Mapping
+
+COMMANDS: Mapping[str, Callable[..., None]] = {}

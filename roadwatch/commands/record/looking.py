@@ -1,0 +1,5 @@
+"""What a recording holds, and whether it is sound."""
+
+from collections.abc import Callable, Mapping
+
+COMMANDS: Mapping[str, Callable[..., None]] = {}
