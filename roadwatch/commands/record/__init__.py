@@ -1,8 +1,8 @@
 """`roadwatch record`: streams kept in a folder, looked at, cut and merged."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -15,19 +15,17 @@ KEEP = "keep"
 class KeepUnlessNamed(TyperGroup):
     """A group whose first argument may be a folder: then it is that folder that is recorded into."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is named, or the one that keeps."""
         return super().resolve_command(ctx, args if args[0] in self.commands else [KEEP, *args])
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let options that are not the group's own be those of the command that keeps."""
         if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
             args = [KEEP, *args]
         return super().parse_args(ctx, args)
 
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Say both ways."""
         formatter.write_usage(ctx.command_path, "[OPTIONS] FOLDER, or COMMAND [ARGS]…")
 
