@@ -15,12 +15,10 @@ from typing import Final, Literal, NamedTuple
 
 from models.comparison import Outcome
 from schemas.ids import frame_id, parse_id
-from schemas.records import Label, Prediction
+from schemas.records import CLASSIFIED, Label, Prediction
 
 Role = Literal["champion", "challenger"]
 ROLES: Final[tuple[Role, Role]] = ("champion", "challenger")
-CLASSIFIED: Final = frozenset({"vehicle", "sample"})
-"Kinds of frames that are classified; the others are signs of life."
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,12 @@ from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import PictureError, RecordError, RoadwatchError
 from schemas.observations import pack
-from schemas.records import DeadLetter, Frame, Origin, Prediction, Statistics, Timings
+from schemas.records import CLASSIFIED, DeadLetter, Frame, Origin, Prediction, Statistics, Timings
 from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, Names, Topic
 
 log = structlog.get_logger(__name__)
 
 Image = NDArray[np.uint8]
-CLASSIFIED = ("vehicle", "sample")
-"Kinds of frames that are classified; the others are signs of life."
 
 
 class FrameClassifier(Protocol):

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Histogram
 from models.bundle import load_bundle
 from processors.classifier import Classifier
 from processors.following import Follower
-from processors.frames import CLASSIFIED, BatchResult, FrameBatches, FrameClassifier, Unreadable, every
+from processors.frames import BatchResult, FrameBatches, FrameClassifier, Unreadable, every
 from processors.memory import give_back
 from processors.upkeep import following_champion
 from runtime.admin import TopicAdmin
@@ -24,7 +24,7 @@ from runtime.settings import Settings
 from runtime.transactions import ExactlyOnceLoop, LoopOptions, Work
 from schemas.codec import Codec
 from schemas.errors import ModelError
-from schemas.records import Frame, Prediction
+from schemas.records import CLASSIFIED, Frame, Prediction
 from schemas.topics import FRAMES
 
 log = structlog.get_logger(__name__)

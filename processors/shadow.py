@@ -8,12 +8,11 @@ where it was.
 """
 
 import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import structlog
@@ -21,7 +20,7 @@ from prometheus_client import Counter
 
 from models.registry.history import Holder
 from processors.following import Follower, Serving
-from processors.frames import CLASSIFIED, BatchResult, FrameBatches
+from processors.frames import BatchResult, FrameBatches
 from processors.memory import give_back
 from processors.service import abstained, batches_of, reason_of
 from processors.upkeep import following_challenger
@@ -33,7 +32,7 @@ from runtime.settings import Settings
 from runtime.transactions import ExactlyOnceLoop, LoopOptions, Work
 from schemas.codec import Codec
 from schemas.errors import ModelError
-from schemas.records import Frame
+from schemas.records import CLASSIFIED, Frame
 from schemas.topics import FRAMES, SHADOW_PREDICTIONS
 
 log = structlog.get_logger(__name__)
@@ -50,10 +49,6 @@ UNREADABLE = Counter(
 
 WAIT_S: Final = 0.5
 "How often it looks whether there is a challenger."
-JOIN_S: Final = 15.0
-"How long it waits for partitions before it begins; a worker more than there are partitions gets none."
-KAFKA_S: Final = 10.0
-"For each question to the broker."
 
 
 def run_shadow(settings: Settings, stop: Event, instance: str | None = None) -> None:
@@ -101,11 +96,11 @@ class _Shadow:
     def _is_over(self, serving: Serving) -> bool:
         return self._follower.serving is not serving
 
-    def _loop(self, holder: Holder, batches: FrameBatches) -> "FromNowOn":
+    def _loop(self, holder: Holder, batches: FrameBatches) -> ExactlyOnceLoop:
         kafka, limits = self._settings.kafka, self._settings.processor
-        options = LoopOptions(group_of(self._settings, holder), self._instance, limits.batch)
+        options = LoopOptions(group_of(self._settings, holder), self._instance, limits.batch, begin="end")
         log.info("challenger in shadow", model=holder.version, share=holder.share, group=options.group)
-        return FromNowOn(kafka, kafka.names.of(FRAMES), options, _shadowed(batches))
+        return ExactlyOnceLoop(kafka, kafka.names.of(FRAMES), options, _shadowed(batches))
 
 
 def group_of(settings: Settings, holder: Holder) -> str:
@@ -136,35 +131,6 @@ class TenureEnd(Event):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the service's stop alone, which is not kept waiting."""
         return self._stop.wait(timeout) or self.is_set()
-
-
-class FromNowOn(ExactlyOnceLoop):
-    """A loop whose group begins where the topic ends; where it has been already, it goes on."""
-
-    def _run_session(self, stop: Event, alive: Callable[[], None]) -> None:
-        self._begin_at_the_end(stop)
-        super()._run_session(stop, alive)
-
-    def _begin_at_the_end(self, stop: Event) -> None:
-        """Commit the ends of those partitions that the group has no position in."""
-        consumer = self._consumer()
-        try:
-            consumer.subscribe([self._topic])
-            deadline = time.monotonic() + JOIN_S
-            while not (consumer.assignment() or stop.is_set() or time.monotonic() > deadline):
-                consumer.poll(0.1)  # what it may bring is read again from the committed position
-            if consumer.assignment():
-                _commit_ends(consumer)
-        finally:
-            consumer.close()
-
-
-def _commit_ends(consumer: Any) -> None:
-    fresh = [at for at in consumer.committed(consumer.assignment(), KAFKA_S) if at.offset < 0]
-    for at in fresh:
-        at.offset = consumer.get_watermark_offsets(at, KAFKA_S)[1]
-    if fresh:
-        consumer.commit(offsets=fresh, asynchronous=False)
 
 
 def _shadowed(batches: FrameBatches) -> Work:

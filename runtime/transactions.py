@@ -9,9 +9,11 @@ read, so that a rebalance, which happens only then, never meets an unfinished tr
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event, Timer
+from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -28,6 +30,8 @@ STEP_TIMEOUT_S = 10.0
 "A step of a transaction that takes longer ends the session: the next one finishes or undoes what is unfinished."
 LAST_RESORT_S = 60.0
 "A transaction that hangs beyond all timeouts ends the process, so that whoever supervises it starts another."
+JOIN_S = 15.0
+"How long a loop that begins at a topic's end waits for its partitions; a worker more than there are gets none."
 TRANSACTION_TIMEOUT_MS = 10_000
 "After a kill, readers of committed records wait at most this long for what the dead left open."
 
@@ -44,6 +48,8 @@ class LoopOptions:
     "Most records a transaction."
     poll_s: float = 0.5
     "How long an idle loop waits for a record before it looks whether to stop."
+    begin: Literal["beginning", "end"] = "beginning"
+    "Where of the topic a group begins that has read nothing yet."
 
 
 class ExactlyOnceLoop:
@@ -68,6 +74,8 @@ class ExactlyOnceLoop:
 
     def _run_session(self, stop: Event, alive: Callable[[], None]) -> None:
         self._lost.clear()
+        if self._options.begin == "end":
+            self._begin_at_the_end(stop)
         consumer, producer = self._consumer(), self._producer()
         try:
             producer.init_transactions(STEP_TIMEOUT_S)
@@ -108,6 +116,19 @@ class ExactlyOnceLoop:
         finally:
             hung.cancel()
 
+    def _begin_at_the_end(self, stop: Event) -> None:
+        """Commit the ends of those partitions that the group has no position in."""
+        consumer = self._consumer()
+        try:
+            consumer.subscribe([self._topic])
+            deadline = time.monotonic() + JOIN_S
+            while not (consumer.assignment() or stop.is_set() or time.monotonic() > deadline):
+                consumer.poll(0.1)  # what it may bring is read again from the committed position
+            if consumer.assignment():
+                _commit_ends(consumer)
+        finally:
+            consumer.close()
+
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._lost.set()
@@ -142,6 +163,14 @@ class ExactlyOnceLoop:
                 "message.max.bytes": 16 * 1024 * 1024,
             }
         )
+
+
+def _commit_ends(consumer: Consumer) -> None:
+    fresh = [at for at in consumer.committed(consumer.assignment(), STEP_TIMEOUT_S) if at.offset < 0]
+    for at in fresh:
+        at.offset = consumer.get_watermark_offsets(at, STEP_TIMEOUT_S)[1]
+    if fresh:
+        consumer.commit(offsets=fresh, asynchronous=False)
 
 
 def _end_process() -> None:

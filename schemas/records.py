@@ -14,6 +14,9 @@ from typing import Literal
 FrameKind = Literal["vehicle", "sample", "heartbeat", "end"]
 """A vehicle's crop; a whole picture, the gate being off; a sign of life; the last frame of a source that has ended."""
 
+CLASSIFIED: frozenset[FrameKind] = frozenset({"vehicle", "sample"})
+"""Kinds of frames that are classified; the others are signs of life."""
+
 CameraState = Literal["running", "stalled", "ended"]
 Severity = Literal["info", "warning", "critical"]
 AlertState = Literal["open", "resolved"]
