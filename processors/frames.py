@@ -23,11 +23,14 @@ from schemas.dead_letters import dead_letter_headers
 from schemas.errors import PictureError, RecordError, RoadwatchError
 from schemas.observations import pack
 from schemas.records import CLASSIFIED, DeadLetter, Frame, Origin, Prediction, Statistics, Timings
+from schemas.replayed import LOGGED_AT, logged_at_header, logged_ms
 from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, Names, Topic
 
 log = structlog.get_logger(__name__)
 
 Image = NDArray[np.uint8]
+HANDED_ON = ("traceparent", LOGGED_AT)
+"Headers that a prediction takes from its frame."
 
 
 class FrameClassifier(Protocol):
@@ -156,9 +159,10 @@ class FrameBatches:
     def outgoing(self, result: BatchResult) -> Iterator[Outgoing]:
         """The records that a batch gives."""
         yield from self.predictions(result, PREDICTIONS)
+        logged = _logged_at(result)
         for batch in pack((prediction for _, prediction in result.predictions), result.labels):
-            key = batch.camera_id.encode()
-            yield Outgoing(self._names.of(OBSERVATIONS), key, self._codec.encode(batch), [])
+            headers = logged.get(batch.camera_id, [])
+            yield Outgoing(self._names.of(OBSERVATIONS), batch.camera_id.encode(), self._codec.encode(batch), headers)
         for item in result.unreadable:
             yield self._dead_letter(item)
 
@@ -230,9 +234,9 @@ class FrameBatches:
         )
 
     def _prediction(self, record: Received, prediction: Prediction, topic: Topic) -> Outgoing:
-        trace: Headers = [(name, value) for name, value in record.headers if name == "traceparent"]
+        handed_on: Headers = [(name, value) for name, value in record.headers if name in HANDED_ON]
         value = self._codec.encode(prediction)
-        return Outgoing(self._names.of(topic), prediction.camera_id.encode(), value, trace)
+        return Outgoing(self._names.of(topic), prediction.camera_id.encode(), value, handed_on)
 
     def _dead_letter(self, item: Unreadable) -> Outgoing:
         record = item.received
@@ -248,6 +252,16 @@ class FrameBatches:
         )
         headers = [*record.headers, *dead_letter_headers(letter)]
         return Outgoing(self._names.dead_letters_of(FRAMES), record.key, record.value, headers)
+
+
+def _logged_at(result: BatchResult) -> dict[str, Headers]:
+    """By camera, for a batch's replayed frames: when the last of them was first logged."""
+    latest: dict[str, int] = {}
+    for record, prediction in result.predictions:
+        if record.header(LOGGED_AT):
+            camera, at = prediction.camera_id, logged_ms(record.timestamp_ms, record.headers)
+            latest[camera] = max(at, latest.get(camera, at))
+    return {camera: [logged_at_header(at)] for camera, at in latest.items()}
 
 
 def _verdicts(said: Verdicts) -> Iterator[Verdict]:

@@ -152,7 +152,7 @@ class Prediction(Record):
     statistics: Statistics
     "Of the picture."
     timings: Timings
-    "Measured; the only fields that differ between two runs over the same frames."
+    "Measured: with `origin`, what differs between two runs over the same frames."
     origin: Origin
     "Where the frame lies, for whoever wants its picture."
 
