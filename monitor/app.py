@@ -10,7 +10,7 @@ models       ──────────────────────�
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,14 @@ from yarl import URL
 from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
 from monitor.folding import Outcome, Position, take_label, take_observations
-from monitor.merging import take_camera_day
+from monitor.merging import take_camera_day, take_settled
 from monitor.model_alerts import take_model_event
 from monitor.progress import Watch
 from monitor.published import Published
-from monitor.rules import Rule, day_rules
+from monitor.rules import day_rules
 from monitor.security import credentials
-from monitor.shell import Clock, Intake, Outbox, wall_clock
+from monitor.settling import Reading, Settler
+from monitor.shell import Intake, Outbox
 from monitor.transport import CommittedApp
 from monitor.windows import Calendar
 from runtime.clients import client_properties
@@ -51,6 +52,12 @@ REBALANCE_TIMEOUT_S = 4.0
 # committed.
 REQUEST_TIMEOUT_S = 60.0
 
+
+# Beyond three quarters of its buffer Faust stops to read a partition, but hands out what it has read. While an agent
+# waits for another's records that must fit in, or the other's could not pass.
+POLL_RECORDS = 200
+
+Take = Callable[[Any], Awaitable[None]]
 
 CAMERAS, MERGER = "cameras", "merger"
 "The tables."
@@ -75,14 +82,10 @@ class Folds:
     "Reads them."
     policy: Policy
     "When passages and days are over."
-    rules: tuple[Rule, ...]
-    "What raises an alert about a day."
-    clock: Clock
-    "Says how far a picture's time may be believed."
 
     def observations(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a batch of predictions."""
-        return take_observations(self.policy, values, self.codec.decode(data, Observations), position, self.clock())
+        return take_observations(self.policy, values, self.codec.decode(data, Observations), position)
 
     def label(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a label."""
@@ -95,7 +98,7 @@ class Folds:
 
     def camera_day(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold one camera's day."""
-        return take_camera_day(self.rules, self.codec, values, self.codec.decode(data, CameraDay), position)
+        return take_camera_day(values, self.codec, self.codec.decode(data, CameraDay), position)
 
     def model_event(self, data: bytes, _values: Mapping[str, bytes], position: Position) -> Outcome:
         """Tell of a model that was refused; the topic has no dead letters: what cannot be read is said, and counted."""
@@ -107,7 +110,7 @@ class Folds:
         return take_model_event(self.policy.calendar, event)
 
 
-def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> CommittedApp:
+def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     """The app, ready to be started.
 
     Raises:
@@ -117,22 +120,21 @@ def monitor_app(settings: Settings, codec: Codec, clock: Clock = wall_clock) -> 
     app = _bare_app(settings)
     app.watch = Watch()
     outbox = Outbox(app, settings.kafka.names, codec, app.watch)
-    rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
-    folds = Folds(codec, policy(settings.monitor), rules, clock)
-    by_camera = partial(
-        Intake, table=_table(app, CAMERAS, settings.kafka.camera_partitions), outbox=outbox, lock=asyncio.Lock()
-    )
-    _agent(app, settings, by_camera(OBSERVATIONS, fold=folds.observations))
-    _agent(app, settings, by_camera(LABELS, fold=folds.label))
-    _agent(app, settings, by_camera(TELEMETRY, fold=folds.telemetry))
+    folds = Folds(codec, policy(settings.monitor))
+    table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions), asyncio.Lock()
+    reading = Reading(app, settings.kafka)
+    _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, reading.labels_before))
+    _agent(app, settings, Intake(LABELS, table, folds.label, outbox, lock))
+    _agent(app, settings, Intake(TELEMETRY, table, folds.telemetry, outbox, lock))
 
     published = Published(settings.kafka, codec)
     app.on_partitions_assigned.connect(published.forget, weak=False)
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
-    merger = _table(app, MERGER, 1)
-    lock = asyncio.Lock()
-    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock, published.is_new))
+    merger, lock = _table(app, MERGER, 1), asyncio.Lock()
+    rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
+    settler = Settler(merger, partial(take_settled, rules, codec), outbox, lock, reading, published.is_new)
+    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock), settler.take)
     _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock))
     return app
 
@@ -146,22 +148,23 @@ async def _say_restored(app: Any, /, *_: Any, **__: Any) -> None:
     log.info("state restored", values={table.name: len(table) for table in app.tables.values()})
 
 
-def _agent(app: CommittedApp, settings: Settings, intake: Intake) -> None:
+def _agent(app: CommittedApp, settings: Settings, intake: Intake, *more: Take) -> None:
     """Read a topic into its intake. One at a time: with more, an offset could be committed past an unfinished record."""
 
     async def take_in(stream: Any) -> None:
         async for event in stream.events():
-            await _take_or_crash(app, intake, event)
+            await _take_or_crash(app, (intake.take, *more), event)
 
     name = settings.kafka.names.of(intake.topic)
     source = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(source, name=f"monitor.{intake.topic.name}", concurrency=1)(take_in)
 
 
-async def _take_or_crash(app: CommittedApp, intake: Intake, event: Any) -> None:
+async def _take_or_crash(app: CommittedApp, takes: tuple[Take, ...], event: Any) -> None:
     """Faust forgets a record that an exception lets go of: better to stop, and have it come again after a restart."""
     try:
-        await intake.take(event)
+        for take in takes:
+            await take(event)
         app.watch.step()
     except Exception as error:
         at = event.message
@@ -195,7 +198,8 @@ def _bare_app(settings: Settings) -> CommittedApp:
         settings.monitor.group,
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=credentials(shared),
-        broker_max_poll_records=1000,
+        broker_max_poll_records=POLL_RECORDS,
+        stream_buffer_maxsize=max(4096, 5 * POLL_RECORDS * (settings.kafka.camera_partitions + 1)),
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=2.0,
         broker_rebalance_timeout=REBALANCE_TIMEOUT_S,

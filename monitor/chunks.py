@@ -7,7 +7,7 @@ Frames are kept by number: taking one in twice changes nothing.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -56,6 +56,16 @@ class Given(NamedTuple):
     "When it was given: of two for one thing, the later one holds."
     label_id: str
     "Decides between two given at the same time."
+    promised_us: int = -1
+    "How far labels had been promised complete before it was sent: a day that ends by then is closed to it."
+    logged_ms: int = -1
+    "When it was logged; never less than of those before it."
+
+    def is_in_time(self, end_us: int, cutoff_ms: int | None, heeds_promises: bool) -> bool:
+        """Whether it counts for a day that ends then: decided by labels' own order and when they were logged."""
+        if heeds_promises and self.promised_us >= end_us:
+            return False
+        return cutoff_ms is None or self.logged_ms < cutoff_ms
 
 
 class Verdict(NamedTuple):
@@ -71,6 +81,12 @@ class Verdict(NamedTuple):
     "The sequence of its last frame."
     ended_by: int
     "The last observations' offset when it ended: a verdict of the record at hand was left by a run that was killed."
+    due_through: str = ""
+    "The newest day whose frames were complete when it ended: it came too late for that one."
+    frames: int = 0
+    "Its classified frames."
+    dissenting: int = 0
+    "Those that disagree with the label."
 
 
 @dataclass(slots=True)
@@ -79,30 +95,29 @@ class Chunk:
 
     rows: dict[int, Row] = field(default_factory=dict)
     "By sequence."
-    frame_labels: dict[int, Given] = field(default_factory=dict)
-    "By the frame's sequence."
-    passage_labels: dict[int, Given] = field(default_factory=dict)
-    "By the sequence of the passage's first frame."
+    frame_labels: dict[int, list[Given]] = field(default_factory=dict)
+    "By the frame's sequence; several where one was corrected."
+    passage_labels: dict[int, list[Given]] = field(default_factory=dict)
+    "By the sequence of the passage's first frame; likewise."
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     "Of passages that are over, by the sequence of their first frame."
 
-    def last_us(self) -> int:
-        """The newest picture's time; of a chunk that holds only labels, the newest label's."""
-        times = [row.captured_us for row in self.rows.values()] or [given.labelled_us for given in self.labels()]
-        return max(times, default=-1)
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not (self.rows or self.frame_labels or self.passage_labels or self.verdicts)
 
-    def labels(self) -> Iterator[Given]:
-        """All labels."""
-        yield from self.frame_labels.values()
-        yield from self.passage_labels.values()
+    def last_us(self) -> int:
+        """The newest picture's time; -1 without any."""
+        return max((row.captured_us for row in self.rows.values()), default=-1)
 
     def encoded(self) -> bytes:
         """As compact JSON: strings that repeat stand once, in a table."""
         words = _Words()
         plain = {
             "rows": [_plain_row(sequence, row, words) for sequence, row in sorted(self.rows.items())],
-            "frames": {key: list(given) for key, given in self.frame_labels.items()},
-            "passages": {key: list(given) for key, given in self.passage_labels.items()},
+            "frames": {key: [*map(list, given)] for key, given in self.frame_labels.items()},
+            "passages": {key: [*map(list, given)] for key, given in self.passage_labels.items()},
             "verdicts": {key: list(verdict) for key, verdict in self.verdicts.items()},
             "words": words.list,
         }
@@ -115,10 +130,16 @@ def decoded(data: bytes) -> Chunk:
     words = plain["words"]
     return Chunk(
         rows={cells[0]: _row(cells, words) for cells in plain["rows"]},
-        frame_labels={int(key): Given(*given) for key, given in plain["frames"].items()},
-        passage_labels={int(key): Given(*given) for key, given in plain["passages"].items()},
+        frame_labels={int(key): _given(given) for key, given in plain["frames"].items()},
+        passage_labels={int(key): _given(given) for key, given in plain["passages"].items()},
         verdicts={int(key): Verdict(*verdict) for key, verdict in plain["verdicts"].items()},
     )
+
+
+def _given(plain: list[Any]) -> list[Given]:
+    if isinstance(plain[0], str):
+        return [Given(*plain)]  # written before there could be several
+    return [Given(*given) for given in plain]
 
 
 class _Words:
@@ -187,21 +208,32 @@ class Chunks:
     def get(self, epoch: str, number: int) -> Chunk:
         """A chunk to read; an empty one where there is none."""
         key = self.key(epoch, number)
-        if key not in self._loaded:
-            data = self._values.get(key)
-            self._loaded[key] = decoded(data) if data else Chunk()
-        return self._loaded[key]
+        if key not in self._loaded and (data := self._values.get(key)):
+            self._loaded[key] = decoded(data)
+        return self._loaded.get(key) or Chunk()
 
     def change(self, epoch: str, number: int) -> Chunk:
         """A chunk to change."""
-        self._changed[self.key(epoch, number)] = None
-        return self.get(epoch, number)
+        key = self.key(epoch, number)
+        self._changed[key] = None
+        return self._loaded.setdefault(key, self.get(epoch, number))
+
+    def is_stored(self, epoch: str, number: int) -> bool:
+        """Whether there is something to delete."""
+        key = self.key(epoch, number)
+        return key in self._values or key in self._changed
 
     def rows_of(self, epoch: str, passage: int, last: int) -> Iterator[Row]:
         """A passage's frames, in order; `last` is the sequence of its last one."""
         for number in range(passage // SIZE, last // SIZE + 1):
             rows = self.get(epoch, number).rows
             yield from (row for sequence, row in sorted(rows.items()) if row.passage == passage and sequence <= last)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget chunks for good."""
+        for key in keys:
+            self._loaded.pop(key, None)
+            self._changed.pop(key, None)
 
     def writes(self) -> dict[str, bytes]:
         """What changed, by key."""

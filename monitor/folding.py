@@ -9,12 +9,12 @@ camera's last offset was taken in already and changes nothing.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 
 from monitor import rules
-from monitor.cameras import Camera, Key, OpenPassage, Policy, decoded
-from monitor.chunks import SIZE, Chunk, Chunks, Given, Row, Verdict
-from monitor.closing import camera_day, forget, is_seen, opening, vehicle_us
+from monitor.cameras import Camera, Key, OpenDay, OpenPassage, Policy, decoded
+from monitor.chunks import SIZE, Chunks, Given, Row, Verdict
+from monitor.closing import camera_day, forget, frame_us, needed_later, opening, vehicle_us
 from monitor.passages import certainty, crossing_us, passage_record, verdict
 from monitor.quantiles import bucket_of
 from monitor.signals import BRIGHTNESS, CONFIDENCE, Found, Signal
@@ -22,21 +22,23 @@ from monitor.windows import from_us, span_us, to_us
 from schemas.errors import DecodingError
 from schemas.ids import FrameRef, parse_id
 from schemas.observations import Observation, rows
-from schemas.records import Label, Observations, Record
+from schemas.records import CameraDay, Label, Observations, Record
+from schemas.replayed import EPOCH
 from schemas.topics import OBSERVATIONS
-
-FAR = 1024
-"A label this many chunks from any frame of its epoch is for nothing that this camera pushed."
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a record was read."""
+    """Where a record was read, and when it was written."""
 
     topic: str
     "The topic's name in the topic table."
     offset: int
     "Offset in the camera's partition."
+    logged_ms: int
+    "When it was first logged, milliseconds since 1970."
+    labels_read: bool = False
+    "Whether the camera's labels that were logged before it were all taken in."
 
 
 @dataclass(slots=True)
@@ -51,25 +53,32 @@ class Outcome:
     "What happened, for the counters."
     faults: list[str] = field(default_factory=list)
     "Why parts of the record were not believed."
+    logged_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    "Of the camera-days among the outputs, by day and revision: when the record was logged that made them."
+    waits: bool = False
+    "Whether a day is closed as soon as all labels that were logged before are known to have been taken in."
 
 
-def take_observations(
-    policy: Policy, values: Mapping[str, bytes], batch: Observations, position: Position, now: datetime
-) -> Outcome:
+def take_observations(policy: Policy, values: Mapping[str, bytes], batch: Observations, position: Position) -> Outcome:
     """What a batch of predictions does to its camera."""
-    fold = Fold(policy, values, batch.camera_id)
-    if fold.is_new(position):
-        for i, observation in enumerate(rows(batch)):
-            fold.frame(observation, _probabilities(batch, i), now)
-    return fold.outcome()
+    fold = _opened(policy, values, batch.camera_id, position)
+    if fold.is_new:
+        fold.observations(batch)
+    return fold.written()
 
 
 def take_label(policy: Policy, values: Mapping[str, bytes], label: Label, position: Position) -> Outcome:
     """What a label, or a labelling source's promise, does to its camera."""
-    fold = Fold(policy, values, label.camera_id)
-    if fold.is_new(position):
+    fold = _opened(policy, values, label.camera_id, position)
+    if fold.is_new:
         fold.label(label)
-    return fold.outcome()
+    return fold.written()
+
+
+def _opened(policy: Policy, values: Mapping[str, bytes], camera_id: str, position: Position) -> "Fold":
+    data = values.get(camera_id)
+    camera = decoded(data) if data else Camera(camera_id)
+    return Fold(policy, camera, Chunks(camera_id, values), position)
 
 
 def _probabilities(batch: Observations, i: int) -> dict[str, float]:
@@ -83,58 +92,62 @@ def _probabilities(batch: Observations, i: int) -> dict[str, float]:
 class Fold:
     """One record's way into one camera."""
 
-    def __init__(self, policy: Policy, values: Mapping[str, bytes], camera_id: str) -> None:
-        data = values.get(camera_id)
-        self._policy = policy
-        self._calendar = policy.calendar
-        self._camera = decoded(data) if data else Camera(camera_id)
-        self._chunks = Chunks(camera_id, values)
-        self._garbage = self._camera.garbage
-        self._out = Outcome()
-        self._new = False
+    def __init__(self, policy: Policy, camera: Camera, chunks: Chunks, position: Position | None) -> None:
+        """Without a position there is no record, only the knowledge that none is missing."""
+        self.out = Outcome()
+        self.is_new = position is None or position.offset > camera.offsets.get(position.topic, -1)
+        self._policy, self._calendar = policy, policy.calendar
+        self._camera, self._chunks, self._garbage = camera, chunks, camera.garbage
         self._ended: set[Key] = set()
-        self._out.counts["detectors_reset"] = len(self._camera.watches.reset)
-
-    def is_new(self, position: Position) -> bool:
-        """Whether the record was not taken in before; from here on it is."""
-        self._new = position.offset > self._camera.offsets.get(position.topic, -1)
-        if self._new:
-            self._camera.offsets[position.topic] = position.offset
-            self._camera.garbage = []
-        return self._new
+        self._logged_ms = position.logged_ms if position else -1
+        self._labels_read = position is None or position.labels_read
+        self.out.counts["detectors_reset"] = len(camera.watches.reset)
+        if self.is_new:
+            camera.garbage = []
+        if position and self.is_new:
+            camera.offsets[position.topic] = position.offset
 
     @property
     def _offset(self) -> int:
         """Of the newest observations."""
         return self._camera.offsets.get(OBSERVATIONS.name, -1)
 
-    def outcome(self) -> Outcome:
-        """What follows; nothing from a record that was taken in before."""
-        if self._new:
-            self._out.writes.update(dict.fromkeys(self._garbage))
-            self._out.writes.update(self._chunks.writes())
-            self._out.writes[self._camera.camera_id] = self._camera.encoded()
-        return self._out
+    def written(self) -> Outcome:
+        """What follows, with the values to be written; nothing from a record that was taken in before."""
+        if self.is_new:
+            self.out.writes.update(dict.fromkeys(self._garbage))
+            self.out.writes.update(self._chunks.writes())
+            self.out.writes[self._camera.camera_id] = self._camera.encoded()
+        return self.out
 
     # Frames
 
-    def frame(self, seen: Observation, probabilities: dict[str, float], now: datetime) -> None:
-        """Take a frame in."""
-        if seen.captured_at > now + self._policy.max_skew:
-            self._refuse(seen, now)
-        elif seen.kind == "end":
+    def observations(self, batch: Observations) -> None:
+        """Take the frames of a batch in, one by one."""
+        self._camera.frames_ms = max(self._camera.frames_ms, self._logged_ms)
+        believed_until = EPOCH + timedelta(milliseconds=self._logged_ms) + self._policy.max_skew
+        for i, seen in enumerate(rows(batch)):
+            if seen.captured_at > believed_until:
+                self._refuse(seen)
+            else:
+                self._frame(seen, _probabilities(batch, i))
+        self.close_days(self._labels_read)
+
+    def _frame(self, seen: Observation, probabilities: dict[str, float]) -> None:
+        if seen.kind == "end":
             self._end(seen)
         elif self._is_late(seen):
-            self._out.counts["late_frames"] += 1
+            self.out.counts["late_frames"] += 1
         else:
             self._keep(seen, _row(seen, probabilities))
             self._advance()
 
-    def _refuse(self, seen: Observation, now: datetime) -> None:
-        self._out.counts["future_frames"] += 1
-        self._out.faults.append(
-            f"{seen.frame_id} was captured at {seen.captured_at.isoformat()}, ahead of the clock ({now.isoformat()})"
-            f" by more than monitor.max_skew ({self._policy.max_skew}); set the camera's clock"
+    def _refuse(self, seen: Observation) -> None:
+        logged_at = EPOCH + timedelta(milliseconds=self._logged_ms)
+        self.out.counts["future_frames"] += 1
+        self.out.faults.append(
+            f"{seen.frame_id} was captured at {seen.captured_at.isoformat()}, ahead of when it was logged"
+            f" ({logged_at.isoformat()}) by more than monitor.max_skew ({self._policy.max_skew}); set the camera's clock"
         )
 
     def _end(self, seen: Observation) -> None:
@@ -143,8 +156,13 @@ class Fold:
             self._advance()
 
     def _is_late(self, seen: Observation) -> bool:
-        day = self._calendar.day_of(seen.captured_at)
-        return day <= self._camera.closed_through or self._camera.is_forgotten(seen.epoch, seen.sequence)
+        """Decided by the camera's frames alone, in their order: when labels come makes no difference."""
+        camera, day = self._camera, self._calendar.day_of(seen.captured_at)
+        if day <= camera.due_through or self._policy.is_due(day, camera.watermark_us, ended=False):
+            return True
+        known = frame_us(self._chunks.get(seen.epoch, seen.sequence // SIZE), seen.sequence)
+        again = known is not None and self._calendar.day_of(from_us(known)) <= camera.due_through
+        return again or camera.is_beyond(seen.epoch, seen.sequence)
 
     def _keep(self, seen: Observation, row: Row) -> None:
         camera, number = self._camera, seen.sequence // SIZE
@@ -159,9 +177,13 @@ class Fold:
             self._follow(Key(seen.epoch, row.passage), seen.sequence, row)
 
     def _open_day(self, day: str) -> None:
-        if day not in self._camera.days and day > self._camera.closed_through:
-            self._camera.days[day] = []
-            self._out.outputs.append(opening(self._camera, day, self._calendar))
+        if day not in self._camera.days and day > self._camera.due_through:
+            self._camera.days[day] = OpenDay()
+            self._hand_in(opening(self._camera, day, self._calendar), self._logged_ms)
+
+    def _hand_in(self, camera_day: CameraDay, logged_ms: int) -> None:
+        self.out.outputs.append(camera_day)
+        self.out.logged_ms[camera_day.day, camera_day.revision] = logged_ms
 
     # Passages
 
@@ -174,14 +196,9 @@ class Fold:
             passage.last = max(passage.last, sequence)
             passage.crossed_us = passage.crossed_us or row.crossed_us
         elif known and (known.ended_by < self._offset or key in self._ended):
-            self._join_late(key, known, sequence)
+            self.out.counts["late_passage_frames"] += 1
         else:
             self._camera.passages[key] = OpenPassage(row.captured_us, sequence, row.crossed_us)
-
-    def _join_late(self, key: Key, known: Verdict, sequence: int) -> None:
-        self._out.counts["late_passage_frames"] += 1
-        chunk = self._chunks.change(key.epoch, key.first // SIZE)
-        chunk.verdicts[key.first] = known._replace(last=max(known.last, sequence))
 
     def _end_passages(self, keys: list[Key]) -> None:
         for key in sorted(keys, key=lambda key: (self._camera.passages[key].last_us, key)):
@@ -192,13 +209,22 @@ class Fold:
         label, crossed_us = verdict(frames), crossing_us(frames)
         self._camera.include(key.epoch, key.first // SIZE)
         chunk = self._chunks.change(key.epoch, key.first // SIZE)
-        chunk.verdicts[key.first] = Verdict(label, crossed_us, frames[0].captured_us, passage.last, self._offset)
+        chunk.verdicts[key.first] = Verdict(
+            label,
+            crossed_us,
+            first_us=frames[0].captured_us,
+            last=passage.last,
+            ended_by=self._offset,
+            due_through=self._camera.due_through,
+            frames=sum(row.label is not None for row in frames),
+            dissenting=sum(row.label not in (None, label) for row in frames),
+        )
         self._ended.add(key)
         if crossed_us is not None:
             self._open_day(self._calendar.day_of(from_us(crossed_us)))
         record = passage_record(self._camera.camera_id, key, frames)
         if record:
-            self._out.outputs.append(record)
+            self.out.outputs.append(record)
         if label:
             self._watch(CONFIDENCE, passage.last_us, certainty(frames, label))
 
@@ -216,82 +242,138 @@ class Fold:
 
     def _note(self, found: Found) -> None:
         day = self._calendar.day_of(found.drift.detected_at)
-        drifts = self._camera.days.setdefault(day, [])
+        drifts = self._camera.days[day].drifts
         known = any(drift.worse and drift.signal == found.drift.signal for drift in drifts)
         if found.drift.worse and not known:
-            self._out.outputs.append(rules.drift_alert(self._camera.camera_id, day, found))
+            self.out.outputs.append(rules.drift_alert(self._camera.camera_id, day, found))
         drifts.append(found.drift)
 
     # Time
 
     def _advance(self) -> None:
-        """End what is over, now that time has moved."""
+        """End what is over, now that the camera's time has moved."""
         camera, timeout_us = self._camera, span_us(self._policy.passage_timeout)
         over = [
             key for key, p in camera.passages.items() if camera.ended or p.last_us + timeout_us < camera.watermark_us
         ]
         self._end_passages(over)
-        for day in sorted(camera.days):
-            if not self._policy.is_due(day, camera.watermark_us, camera.promise_us, ended=camera.ended):
-                break
-            self._close(day)
+        for name, day in sorted(camera.days.items()):
+            if day.due_ms is None and self._policy.is_due(name, camera.watermark_us, camera.ended):
+                self._complete(name, day)
+            if day.cutoff_ms is None and self._policy.is_overdue(name, camera.watermark_us, camera.ended):
+                day.cutoff_ms = self._logged_ms
 
-    def _close(self, day: str) -> None:
-        camera, end_us = self._camera, to_us(self._calendar.bounds(day)[1])
+    def _complete(self, name: str, day: OpenDay) -> None:
+        """No more frames are taken for a day: what happens later cannot change what is known of it."""
+        camera, end_us = self._camera, to_us(self._calendar.bounds(name)[1])
         self._end_passages(
             [key for key, p in camera.passages.items() if min(p.last_us, p.crossed_us or p.last_us) < end_us]
         )
-        self._out.outputs.append(camera_day(camera, self._chunks, day, self._calendar))
-        del camera.days[day]
-        camera.closed_through = day
-        forget(camera, self._chunks, day, self._calendar)
+        day.due_ms = self._logged_ms
+        day.kept = needed_later(camera, self._chunks, name, self._calendar)
+        camera.due_through = name
+        for epoch, number in day.kept.items():
+            camera.spans[epoch].horizon = number
+
+    def finish(self) -> None:
+        """Nothing more will come, neither frames nor labels."""
+        camera = self._camera
+        camera.ended = bool(camera.epoch)
+        self._logged_ms = max(camera.frames_ms, camera.labels_ms) + 1
+        self._advance()
+        for day in camera.days.values():
+            day.cutoff_ms = day.cutoff_ms or self._logged_ms
+        self.close_days(labels_read=True)
+
+    def close_days(self, labels_read: bool) -> None:
+        """Hand in the days that are complete, frames and labels; `labels_read` up to the newest frames' record."""
+        for name, day in sorted(self._camera.days.items()):
+            closed_ms = self._closed_ms(name, day, labels_read)
+            if closed_ms is None:
+                break
+            self._close(name, day, closed_ms)
+
+    def _closed_ms(self, name: str, day: OpenDay, labels_read: bool) -> int | None:
+        """When that was logged which closes a day; None when it stays open."""
+        if day.due_ms is None:
+            return None
+        promised_ms = self._promised_ms(name)
+        if promised_ms is not None and (day.cutoff_ms is None or promised_ms < day.cutoff_ms):
+            return max(day.due_ms, promised_ms)
+        if day.cutoff_ms is None:
+            return None
+        self.out.waits = not (labels_read or self._camera.labels_ms > day.cutoff_ms)
+        return None if self.out.waits else day.cutoff_ms
+
+    def _promised_ms(self, name: str) -> int | None:
+        if not self._policy.heeds_promises:
+            return None
+        return self._camera.promised_ms(to_us(self._calendar.bounds(name)[1]))
+
+    def _close(self, name: str, day: OpenDay, closed_ms: int) -> None:
+        camera = self._camera
+        self._hand_in(camera_day(camera, self._chunks, name, self._policy), closed_ms)
+        del camera.days[name]
+        camera.closed_through = name
+        camera.forget_promises(to_us(self._calendar.bounds(name)[1]))
+        forget(camera, self._chunks, day.kept)
 
     # Labels
 
     def label(self, label: Label) -> None:
         """Take a label in, and its promise."""
-        thing = label.passage_id or label.frame_id
+        thing = self._thing(label)
+        self._camera.labels_ms = max(self._camera.labels_ms, self._logged_ms)
         if label.label is not None and thing:
-            self._given(parse_id(thing), Given(label.label, to_us(label.labelled_at), label.label_id))
+            self._given(thing, label.label, label)
         if label.complete_until is not None:
-            self._camera.promise_us = max(self._camera.promise_us, to_us(label.complete_until))
-        self._advance()
+            self._promise(to_us(label.complete_until))
+        self.close_days(labels_read=False)
 
-    def _given(self, thing: FrameRef, given: Given) -> None:
-        if thing.camera_id != self._camera.camera_id:
-            raise DecodingError(f"label {given.label_id} of {self._camera.camera_id} is for {thing.camera_id}")
-        chunk = self._chunks.get(thing.epoch, thing.sequence // SIZE)
-        fate = self._fate(thing, chunk, given)
-        if fate:
-            self._out.counts[fate] += 1
+    def _thing(self, label: Label) -> FrameRef | None:
+        name = label.passage_id or label.frame_id
+        thing = parse_id(name) if label.label is not None and name else None
+        if thing and thing.camera_id != self._camera.camera_id:
+            raise DecodingError(f"label {label.label_id} of {self._camera.camera_id} is for {thing.camera_id}")
+        return thing
+
+    def _promise(self, until_us: int) -> None:
+        before_us = self._camera.promise_us
+        if until_us > before_us:
+            days = [self._calendar.day_of(from_us(max(at_us, 0))) for at_us in (before_us, until_us)]
+            self._camera.promise(until_us, is_new_day=days[0] < days[1])
+
+    def _given(self, thing: FrameRef, truth: str, label: Label) -> None:
+        given = Given(truth, to_us(label.labelled_at), label.label_id, self._camera.promise_us, self._camera.labels_ms)
+        if self._camera.is_forgotten(thing.epoch, thing.sequence):
+            self.out.counts["late_labels"] += 1
+        elif self._is_unseen(thing, given):
+            self.out.counts["unmatched_labels"] += 1
         else:
             self._attach(thing, given)
 
-    def _fate(self, thing: FrameRef, chunk: Chunk, given: Given) -> str | None:
-        """Why a label cannot count; None when it can."""
-        if self._camera.is_forgotten(thing.epoch, thing.sequence):
-            return "late_labels"
-        known = is_seen(chunk, thing.sequence) if thing.passage else thing.sequence in chunk.rows
-        at_us = self._thing_us(thing, chunk) if known else given.labelled_us
-        if self._calendar.day_of(from_us(at_us)) <= self._camera.closed_through:
-            return "late_labels" if known else "unmatched_labels"
-        return "unmatched_labels" if self._is_far(thing) else None
+    def _is_unseen(self, thing: FrameRef, given: Given) -> bool:
+        """Whether it was given on a closed day for what was not seen until then."""
+        day = self._calendar.day_of(from_us(given.labelled_us))
+        at_us = self._seen_us(thing, day)
+        unseen = at_us is None or self._calendar.day_of(from_us(at_us)) > day
+        return unseen and day <= self._camera.closed_through
 
-    def _thing_us(self, thing: FrameRef, chunk: Chunk) -> int:
-        return vehicle_us(chunk, thing.sequence) if thing.passage else chunk.rows[thing.sequence].captured_us
-
-    def _is_far(self, thing: FrameRef) -> bool:
-        number, span = thing.sequence // SIZE, self._camera.spans.get(thing.epoch)
-        return number > FAR if span is None else not span.first - FAR <= number <= span.last + FAR
+    def _seen_us(self, thing: FrameRef, day: str) -> int | None:
+        chunk = self._chunks.get(thing.epoch, thing.sequence // SIZE)
+        return vehicle_us(chunk, thing.sequence, day) if thing.passage else frame_us(chunk, thing.sequence)
 
     def _attach(self, thing: FrameRef, given: Given) -> None:
+        """Keep a label; whether it counts for a day is decided when the day closes, or it is late for it."""
+        at_us = self._seen_us(thing, self._camera.closed_through)
+        late = at_us is not None and self._calendar.day_of(from_us(at_us)) <= self._camera.closed_through
+        self.out.counts["late_labels" if late else "labels"] += 1
         self._camera.include(thing.epoch, thing.sequence // SIZE)
         chunk = self._chunks.change(thing.epoch, thing.sequence // SIZE)
         labels = chunk.passage_labels if thing.passage else chunk.frame_labels
-        known = labels.get(thing.sequence)
-        if known is None or given[1:] > known[1:]:
-            labels[thing.sequence] = given
-        self._out.counts["labels"] += 1
+        known = labels.setdefault(thing.sequence, [])
+        if all(given[1:3] > other[1:3] for other in known):
+            known.append(given)
 
 
 def _row(seen: Observation, probabilities: dict[str, float]) -> Row:

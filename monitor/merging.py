@@ -6,13 +6,17 @@
 A camera announces its day when its first frame comes (revision 0) and hands it in when it closes (revision 1 and on).
 A day's report is due when every camera that announced the day has handed it in, or when one of them has handed in a
 later day: nothing waits for ever for a camera that fell silent. What comes after the report makes one more revision.
-Which revision is the last, and what it says, does not depend on the order in which cameras close.
+
+Camera-days come from many partitions, in an order that no replay repeats. So they wait until everything is known that
+was logged up to some time, and are then merged in the order in which the records were logged that made them: each
+report and each revision is the same whenever, and however fast, the stream is read.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from monitor.folding import Outcome, Position
 from monitor.metrics import added, scores
@@ -25,6 +29,19 @@ STATE = "merger"
 "Key of the merger's own value."
 DAYS_KEPT = 40
 "Days that may still get a revision; older ones are forgotten."
+
+
+class Waiting(NamedTuple):
+    """A camera-day that was not merged yet; they are merged in this order."""
+
+    logged_ms: int
+    "When the record was logged that made it."
+    day: str
+    "The day."
+    revision: int
+    "0 for an announcement."
+    camera_id: str
+    "The camera."
 
 
 @dataclass(slots=True)
@@ -52,6 +69,8 @@ class Merger:
     "The last camera-day that was taken in."
     days: dict[str, Day] = field(default_factory=dict)
     "By day."
+    waiting: list[Waiting] = field(default_factory=list)
+    "In no order."
 
     @property
     def forgotten(self) -> str:
@@ -61,86 +80,114 @@ class Merger:
     def encoded(self) -> bytes:
         """As compact JSON."""
         days = {name: [day.cameras, day.revision, day.alerts] for name, day in self.days.items()}
-        return json.dumps({"offset": self.offset, "days": days}, separators=(",", ":")).encode()
+        plain = {"offset": self.offset, "days": days, "waiting": self.waiting}
+        return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _merger(data: bytes | None) -> Merger:
     plain: dict[str, Any] = json.loads(data) if data else {"offset": -1, "days": {}}
-    return Merger(plain["offset"], {name: Day(*day) for name, day in plain["days"].items()})
+    days = {name: Day(*day) for name, day in plain["days"].items()}
+    return Merger(plain["offset"], days, [Waiting(*waiting) for waiting in plain.get("waiting", [])])
 
 
-def take_camera_day(
-    rules: tuple[Rule, ...], codec: Codec, values: Mapping[str, bytes], camera_day: CameraDay, position: Position
-) -> Outcome:
-    """What a camera's day does to the reports."""
+def take_camera_day(values: Mapping[str, bytes], codec: Codec, camera_day: CameraDay, position: Position) -> Outcome:
+    """Keep a camera's day until it can be merged."""
+    merger, outcome = _merger(values.get(STATE)), Outcome()
+    if position.offset <= merger.offset:
+        return outcome
+    merger.offset = position.offset
+    news = Waiting(position.logged_ms, camera_day.day, camera_day.revision, camera_day.camera_id)
+    if news.day < merger.forgotten:
+        outcome.counts["forgotten_days"] += 1
+    elif not _is_known(merger, news):
+        merger.waiting.append(news)
+        if news.revision:
+            outcome.writes[_key(news)] = codec.encode(camera_day)
+    outcome.writes[STATE] = merger.encoded()
+    return outcome
+
+
+def _is_known(merger: Merger, news: Waiting) -> bool:
+    merged = merger.days.get(news.day, Day()).cameras.get(news.camera_id, -1)
+    return news.revision <= merged or any(news[1:] == waiting[1:] for waiting in merger.waiting)
+
+
+def waiting_until(values: Mapping[str, bytes]) -> int | None:
+    """Up to when everything logged has to be known, so that all camera-days can be merged; None when none waits."""
+    return max((waiting.logged_ms for waiting in _merger(values.get(STATE)).waiting), default=None)
+
+
+def take_settled(rules: tuple[Rule, ...], codec: Codec, values: Mapping[str, bytes], until_ms: int) -> Outcome:
+    """Merge the camera-days up to a time; every record logged until then has been taken in by its monitor."""
     merging = Merging(rules, codec, values)
-    if position.offset > merging.merger.offset:
-        merging.merger.offset = position.offset
-        merging.take(camera_day)
+    merging.settle(until_ms)
     return merging.outcome
 
 
 class Merging:
-    """One camera-day's way into the reports."""
+    """The camera-days' way into the reports."""
 
     def __init__(self, rules: tuple[Rule, ...], codec: Codec, values: Mapping[str, bytes]) -> None:
-        self.merger = _merger(values.get(STATE))
         self.outcome = Outcome()
+        self._merger = _merger(values.get(STATE))
         self._rules, self._codec, self._values = rules, codec, values
-        self._fresh: dict[str, CameraDay] = {}
+        self._changed: set[str] = set()
 
-    def take(self, camera_day: CameraDay) -> None:
-        """Know one camera's day, and report what is due."""
-        if camera_day.day < self.merger.forgotten:
-            self.outcome.counts["forgotten_days"] += 1
-            return
-        day = self.merger.days.setdefault(camera_day.day, Day())
-        if camera_day.revision > day.cameras.get(camera_day.camera_id, -1):
-            day.cameras[camera_day.camera_id] = camera_day.revision
-            self._keep(camera_day)
-            self._report_due(camera_day)
-        self._forget()
-        self.outcome.writes[STATE] = self.merger.encoded()
+    def settle(self, until_ms: int) -> None:
+        """Merge what was logged until a time, together what was logged together, and report what is due each time."""
+        ready = sorted(waiting for waiting in self._merger.waiting if waiting.logged_ms <= until_ms)
+        self._merger.waiting = [waiting for waiting in self._merger.waiting if waiting.logged_ms > until_ms]
+        for _, together in groupby(ready, key=lambda waiting: waiting.logged_ms):
+            self._merge(together)
+            self._report_due()
+            self._forget()
+        if ready:
+            self.outcome.writes[STATE] = self._merger.encoded()
 
-    def _keep(self, camera_day: CameraDay) -> None:
-        if camera_day.revision:
-            key = _key(camera_day.day, camera_day.camera_id)
-            self._fresh[key] = camera_day
-            self.outcome.writes[key] = self._codec.encode(camera_day)
+    def _merge(self, together: Iterable[Waiting]) -> None:
+        self._changed = set()
+        for news in together:
+            if news.day < self._merger.forgotten:
+                self.outcome.counts["forgotten_days"] += 1
+                continue
+            day = self._merger.days.setdefault(news.day, Day())
+            if news.revision > day.cameras.get(news.camera_id, -1):
+                day.cameras[news.camera_id] = news.revision
+                self._changed |= {news.day} if news.revision else set()
 
-    def _report_due(self, news: CameraDay) -> None:
-        for name, day in sorted(self.merger.days.items()):
-            changed = name == news.day and news.revision > 0
-            if (day.revision and changed) or (not day.revision and self._is_due(name, day)):
+    def _report_due(self) -> None:
+        for name, day in sorted(self._merger.days.items()):
+            if (day.revision and name in self._changed) or (not day.revision and self._is_due(name, day)):
                 self._report(name, day)
 
     def _is_due(self, name: str, day: Day) -> bool:
         if not day.handed_in:
             return False
         complete = len(day.handed_in) == len(day.cameras)
-        return complete or any(later.handed_in for other, later in self.merger.days.items() if other > name)
+        return complete or any(later.handed_in for other, later in self._merger.days.items() if other > name)
 
     def _report(self, name: str, day: Day) -> None:
         day.revision += 1
-        parts = [self._part(name, camera) for camera in day.handed_in]
+        parts = [self._part(name, camera, day.cameras[camera]) for camera in day.handed_in]
         report = day_report(parts, day.revision, self._absent(name, day))
         self.outcome.outputs.append(report)
         alerts = [alert for alert in day_alerts(self._rules, report) if alert.alert_id not in day.alerts]
         self.outcome.outputs += alerts
         day.alerts += [alert.alert_id for alert in alerts]
 
-    def _part(self, day: str, camera_id: str) -> CameraDay:
-        key = _key(day, camera_id)
-        return self._fresh[key] if key in self._fresh else self._codec.decode(self._values[key], CameraDay)
+    def _part(self, day: str, camera_id: str, revision: int) -> CameraDay:
+        key = _key(Waiting(0, day, revision, camera_id))
+        # Merged before revisions were kept apart: under the day and the camera alone.
+        return self._codec.decode(self._values.get(key) or self._values[f"{day}:{camera_id}"], CameraDay)
 
     def _absent(self, name: str, day: Day) -> tuple[str, ...]:
-        before = self.merger.days.get(day_before(name), Day())
+        before = self._merger.days.get(day_before(name), Day())
         return tuple(sorted(set(before.cameras) - set(day.cameras)))
 
     def _forget(self) -> None:
-        for name in sorted(self.merger.days)[:-DAYS_KEPT]:
-            cameras = self.merger.days.pop(name).handed_in
-            self.outcome.writes.update(dict.fromkeys(_key(name, camera) for camera in cameras))
+        for name in sorted(self._merger.days)[:-DAYS_KEPT]:
+            self._merger.days.pop(name)
+            self.outcome.writes.update(dict.fromkeys(key for key in self._values if key.startswith(f"{name}:")))
 
 
 def day_report(parts: list[CameraDay], revision: int, absent: tuple[str, ...]) -> DayReport:
@@ -160,5 +207,5 @@ def day_report(parts: list[CameraDay], revision: int, absent: tuple[str, ...]) -
     )
 
 
-def _key(day: str, camera_id: str) -> str:
-    return f"{day}:{camera_id}"
+def _key(waiting: Waiting) -> str:
+    return f"{waiting.day}:{waiting.camera_id}:{waiting.revision}"

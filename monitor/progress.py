@@ -39,6 +39,10 @@ class Position:
         """Whether something was taken and is not done."""
         return bool(self._open)
 
+    def has_taken(self, offset: int | None) -> bool:
+        """Whether that record was taken, or there was none to take."""
+        return offset is None or (self._next is not None and self._next > offset)
+
     @property
     def committable(self) -> int | None:
         """The first offset that a restart has to read; None before the first record."""

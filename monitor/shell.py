@@ -9,7 +9,6 @@ is at most the record at hand, which comes again.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -22,24 +21,29 @@ from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import DecodingError, RegistryUnavailableError, RoadwatchError
 from schemas.records import Alert, CameraDay, DayReport, DeadLetter, Passage, Record
+from schemas.replayed import logged_at_header, logged_ms
 from schemas.topics import ALERTS, CAMERA_DAYS, PASSAGES, REPORTS, Names, Topic
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-Clock = Callable[[], datetime]
 IsNew = Callable[[Record], Awaitable[bool]]
 Fold = Callable[[bytes, Mapping[str, bytes], Position], Outcome]
 "What a record's bytes do, given the table's values."
+
+IsSettled = Callable[[Any], Awaitable[bool]]
+"""Waits until what was logged before a message has been taken in; false when the message will come again."""
 
 RETRY_S = 1.0
 "Pause before an output that the broker did not take is tried again."
 
 
-def wall_clock() -> datetime:
-    """Now, UTC."""
-    return datetime.now(UTC)
+def position_of(topic: Topic, message: Any, labels_read: bool = False) -> Position:
+    """Where a message was read, and when it was first logged."""
+    headers = message.headers or []
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return Position(topic.name, message.offset, logged_ms(round((message.timestamp or 0) * 1000), pairs), labels_read)
 
 
 class TableValues(Mapping[str, bytes]):
@@ -113,11 +117,18 @@ class Outbox:
     def __init__(self, app: Any, names: Names, codec: Codec, watch: Watch) -> None:
         self._app, self._names, self._codec, self._watch = app, names, codec, watch
 
-    async def send(self, records: list[Record], partition: int) -> None:
+    async def send(self, outcome: Outcome, partition: int) -> None:
         """Send outputs in their order; returns when the broker has them all."""
-        await self.put(await self.patiently(lambda: [self._parcel(record, partition) for record in records]))
-        for record in records:
+        await self.put(await self.patiently(lambda: [*self._parcels(outcome, partition)]))
+        for record in outcome.outputs:
             SENT.labels(type(record).__name__).inc()
+
+    def _parcels(self, outcome: Outcome, partition: int) -> Iterator[Parcel]:
+        for record in outcome.outputs:
+            parcel = self._parcel(record, partition)
+            if isinstance(record, CameraDay):
+                parcel.headers.append(logged_at_header(outcome.logged_ms[record.day, record.revision]))
+            yield parcel
 
     def _parcel(self, record: Record, partition: int) -> Parcel:
         to = address_of(record)
@@ -177,41 +188,55 @@ def _is_refusal(parcel: Parcel, result: BaseException | None) -> bool:
     return True
 
 
+def leave(message: Any) -> None:
+    """Do not acknowledge a message: its partition was taken away or gone back in, and it comes again."""
+    message.acked = True  # so Faust does nothing more with it
+
+
 class Intake:
     """Takes the records of one topic into one table."""
 
     def __init__(
-        self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock, is_new: IsNew | None = None
+        self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock, labels: IsSettled | None = None
     ) -> None:
         """`lock` is shared by the intakes of a table, so that records are folded one at a time.
 
-        `is_new` may hold an output back that was sent before.
+        `labels` waits for the labels that were logged before a record; only one that a day's close depends on waits.
         """
         self.topic = topic
         self._values, self._fold = TableValues(table), fold
-        self._outbox, self._lock, self._is_new = outbox, lock, is_new
+        self._outbox, self._lock, self._labels = outbox, lock, labels
 
     async def take(self, event: Any) -> None:
         """Fold a record, send what follows, write the state; what cannot be folded is put aside."""
         message = event.message
-        async with self._lock:
-            outcome = await self._folded(message)
-            outputs = [record for record in outcome.outputs if self._is_new is None or await self._is_new(record)]
-            await self._outbox.send(outputs, message.partition)
-            self._values.write(outcome.writes)
-        RECORDS.labels(self.topic.name).inc()
+        if await self._is_taken(message, labels_read=False):
+            RECORDS.labels(self.topic.name).inc()
+        elif self._labels and await self._labels(message):
+            await self._is_taken(message, labels_read=True)
+            RECORDS.labels(self.topic.name).inc()
+        else:
+            leave(message)
 
-    async def _folded(self, message: Any) -> Outcome:
+    async def _is_taken(self, message: Any, labels_read: bool) -> bool:
+        async with self._lock:
+            outcome = await self._folded(message, labels_read)
+            if outcome.waits and self._labels and not labels_read:
+                return False
+            await self._report(message, outcome)
+            await self._outbox.send(outcome, message.partition)
+            self._values.write(outcome.writes)
+        return True
+
+    async def _folded(self, message: Any, labels_read: bool) -> Outcome:
         try:
-            at = Position(self.topic.name, message.offset)
-            outcome = await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
+            at = position_of(self.topic, message, labels_read)
+            return await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
         except RoadwatchError as error:
             return await self._put_aside(message, error)
         except Exception as error:
             log.exception("record not folded", topic=message.topic, partition=message.partition, offset=message.offset)
             return await self._put_aside(message, error)
-        await self._report(message, outcome)
-        return outcome
 
     async def _put_aside(self, message: Any, error: Exception) -> Outcome:
         log.warning(

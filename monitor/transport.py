@@ -6,8 +6,8 @@ written in transactions, and those that were aborted must not be seen.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 from faust import App
 from faust.exceptions import ConsumerNotStarted, ProducerSendError
@@ -17,12 +17,27 @@ from faust.types import TP, FutureMessage
 
 from monitor.progress import Position, Watch
 
+T = TypeVar("T")
+
 GATE_S = 0.01
 "How often a record that came too early looks whether the rebalance is over."
 
 
+class Whereabouts(NamedTuple):
+    """How far a partition was read."""
+
+    position: int
+    "The next offset to be read."
+    handed: int | None
+    "The last record handed out; None when there was none since the last seek."
+
+
 class CommittedThread(AIOKafkaConsumerThread):
-    """Makes consumers that skip aborted records."""
+    """Makes consumers that skip aborted records, and knows how far they have read."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handed: dict[TP, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -39,7 +54,40 @@ class CommittedThread(AIOKafkaConsumerThread):
         fresh = [tp for tp, offset in committed.items() if not offset and not self.consumer._is_changelog_tp(tp)]
         if fresh:
             await consumer.seek_to_beginning(*fresh)
+        self._handed.clear()
         return committed
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        found = await super()._fetch_records(*args, **kwargs)
+        self._handed.update({TP(*tp): records[-1].offset for tp, records in found.items()})
+        return found
+
+    async def _on_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the thread do something at once; Faust's own queue waits for the fetch that is under way, up to a second."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
+
+    async def whereabouts(self, tps: Iterable[TP]) -> dict[TP, Whereabouts]:
+        """How far partitions were read, of those that this process reads."""
+        return await self._on_thread(self._whereabouts(list(tps)))
+
+    async def _whereabouts(self, tps: list[TP]) -> dict[TP, Whereabouts]:
+        """On the thread, where no record is between being read and being handed out."""
+        assigned = self._ensure_consumer()._subscription.subscription
+        mine = assigned.assignment.tps if assigned and assigned.assignment else ()
+        states = {tp: assigned.assignment.state_value(tp) for tp in tps if tp in mine}
+        return {
+            tp: Whereabouts(state.position, self._handed.get(tp))
+            for tp, state in states.items()
+            if state.has_valid_position
+        }
+
+    async def committed(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """What the group has committed; 0 where nothing."""
+        return await self._on_thread(self._committed(list(tps)))
+
+    async def _committed(self, tps: list[TP]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        return {tp: await consumer.committed(tp) or 0 for tp in tps}
 
     def unread(self) -> bool:
         """Whether committed records lie beyond what was read, as of the last answers of the brokers."""
@@ -70,6 +118,9 @@ class CommittedConsumer(Consumer):
         self._read_offset = Unchecked()
         self._moving = asyncio.Lock()
         self._seeks = self._seeks_at_fetch = 0
+        self._reached: dict[TP, int] = {}
+        self.moves = 0
+        "Rises whenever partitions were handed out, taken away, or gone back in: what is read then comes again."
         self._deliver, self.callback = self.callback, self._take
 
     _thread: CommittedThread
@@ -100,17 +151,60 @@ class CommittedConsumer(Consumer):
             position.finish(offset)
         self._acked[tp].clear()
         self._acked_index[tp].clear()
-        return position.committable
+        if position.is_open or tp not in self._reached:
+            return position.committable
+        return max(self._reached[tp], position.committable or 0)
+
+    async def force_commit(self, *args: Any, **kwargs: Any) -> bool:
+        """Commit what is done, and the gaps behind it: others can tell from it that nothing is left to read."""
+        stopping = self.app.rebalancing or self.should_stop
+        self._reached = {} if stopping else await self._safe_positions()
+        return bool(await super().force_commit(*args, **kwargs))
+
+    async def _safe_positions(self) -> dict[TP, int]:
+        """Offsets below which every record has been taken."""
+        mine = [tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)]
+        where = await self._thread.whereabouts(mine)
+        return {tp: at.position for tp, at in where.items() if at.position and self._positions[tp].has_taken(at.handed)}
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        known = self._acked.keys() | self._reached.keys()
+        return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
+
+    async def has_folded(self, ends: Mapping[TP, int]) -> bool:
+        """Whether the group has folded every record before these offsets."""
+        where = await self._thread.whereabouts(ends)
+        if any(self._is_in_hand(tp, at) for tp, at in where.items()):
+            return False
+        others = ends.keys() - where.keys()
+        reached = {tp: at.position for tp, at in where.items()}
+        reached |= await self._thread.committed(others) if others else {}
+        done = all(reached[tp] >= end for tp, end in ends.items())
+        if not done and not self._thread.unread():
+            # Not ours to go on: another member is at it, or a transaction is open.
+            cast(CommittedApp, self.app).watch.step()
+        return done
+
+    def _is_in_hand(self, tp: TP, at: Whereabouts) -> bool:
+        """Whether records were read that are not folded yet."""
+        position = self._positions[tp]
+        for offset in self._acked[tp]:
+            position.finish(offset)
+        return position.is_open or not position.has_taken(at.handed)
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets; what was taken since comes again."""
         async with self._moving:
             self._seeks += 1
+            self.moves += 1
             self._positions.clear()
+            self._reached = {}
             await super().perform_seek()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what others will take."""
+        self.moves += 1
+        self._reached = {}
         for tp in revoked:
             self._positions.pop(tp, None)
         await super().on_partitions_revoked(revoked)
@@ -191,6 +285,11 @@ class CommittedApp(App):
     def _new_producer_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_producer, self)
 
+    @property
+    def reading(self) -> CommittedConsumer:
+        """The consumer."""
+        return cast(CommittedConsumer, self.consumer)
+
     def idle_s(self, now: float) -> float:
         """Seconds in which nothing was folded or restored although there was something to read."""
         recovery = cast(TableManager, self.tables).recovery
@@ -198,6 +297,6 @@ class CommittedApp(App):
 
     def _is_behind(self) -> bool:
         try:
-            return self.rebalancing or cast(CommittedConsumer, self.consumer).is_behind()
+            return self.rebalancing or self.reading.is_behind()
         except ConsumerNotStarted:
             return False

@@ -45,10 +45,14 @@ class Calendar:
 
     def bounds(self, day: str) -> tuple[datetime, datetime]:
         """A day's first instant and the next day's, UTC: 23 to 25 hours apart where clocks change."""
-        return _midnight(day, self.timezone), _midnight(day_after(day), self.timezone)
+        return _bounds(day, self.timezone)
 
 
 @lru_cache(maxsize=256)  # asked for with every frame, about a handful of days
+def _bounds(day: str, timezone: str) -> tuple[datetime, datetime]:
+    return _midnight(day, timezone), _midnight(day_after(day), timezone)
+
+
 def _midnight(day: str, timezone: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), time(), ZoneInfo(timezone)).astimezone(UTC)
 

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from roadwatch.commands import camera, config, demo, label, ledger, models, passes, services, topics, up
+from roadwatch.commands import (
+    backtest,
+    camera,
+    config,
+    demo,
+    label,
+    ledger,
+    models,
+    passes,
+    record,
+    replay,
+    services,
+    topics,
+    up,
+)
 from roadwatch.context import Given, errors
 from schemas.errors import ConfigurationError, RoadwatchError
 
@@ -27,6 +41,7 @@ Settings come from roadwatch.toml and from the environment, ROADWATCH_KAFKA__BOO
 app.add_typer(topics.app, name="topics", help="The topics on the cluster.")
 app.add_typer(label.app, name="label", help="Labels: what frames and passages truly show.")
 app.add_typer(models.app, name="models", help="A model's life: trained, registered, qualified, promoted, rolled back.")
+app.add_typer(record.app, name="record", help="Streams kept in a folder: recorded, looked at, cut and merged.")
 app.add_typer(config.app, name="config", help="The settings in force.")
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
@@ -40,6 +55,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     services.health,
     passes.passes,
     ledger.ledger,
+    replay.replay,
+    backtest.backtest,
 )
 for command in COMMANDS:
     app.command()(command)

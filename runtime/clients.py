@@ -80,6 +80,8 @@ class Outgoing:
     "Bytes."
     headers: Headers
     "In order."
+    partition: int | None = None
+    "Partition; None: by its key."
 
 
 def client_properties(settings: KafkaSettings) -> dict[str, Any]:
@@ -195,9 +197,8 @@ class Writer:
         left = self._producer.flush(timeout_s)
         self._raise_failure()
         if left:
-            raise BrokerUnavailableError(
-                f"{left} records are not acknowledged after {timeout_s:.0f} s by {self._settings.bootstrap_servers}"
-            )
+            servers = self._settings.bootstrap_servers
+            raise BrokerUnavailableError(f"{left} records are not acknowledged after {timeout_s:.0f} s by {servers}")
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what is queued, as far as the broker takes it, and say what is left."""
@@ -240,11 +241,11 @@ def produce(producer: Producer, outgoing: Outgoing, on_delivery: Any = None, sto
 
     """
     deadline = time.monotonic() + SEND_TIMEOUT_S
+    partition = -1 if outgoing.partition is None else outgoing.partition  # -1 is librdkafka's for: by its key
     while True:
         with contextlib.suppress(BufferError):
-            producer.produce(
-                outgoing.topic, outgoing.value, outgoing.key, headers=list(outgoing.headers), on_delivery=on_delivery
-            )
+            sent = outgoing.topic, outgoing.value, outgoing.key, partition
+            producer.produce(*sent, headers=list(outgoing.headers), on_delivery=on_delivery)
             return
         if time.monotonic() > deadline or (stop and stop.is_set()):
             raise BrokerUnavailableError("the producer's queue stayed full: the broker takes no records")
@@ -395,5 +396,4 @@ def _until_end(consumer: Consumer, topic: str, timeout_s: float) -> Iterator[Rec
 
 
 def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF
+    return (error := message.error()) is not None and error.code() == KafkaError._PARTITION_EOF

@@ -114,7 +114,7 @@ class MonitorSettings(Section):
     passage_timeout: timedelta = timedelta(seconds=15)
     "Event time without a new frame after which a passage is over."
     max_skew: timedelta = timedelta(minutes=5)
-    "A record captured further in the future than this, by the wall clock, is rejected."
+    "A picture is rejected that was taken this much later than its prediction was logged."
     min_accuracy: float = Field(default=0.6, ge=0, le=1)
     "The day's accuracy below which an alert is raised."
     min_labels: int = Field(default=50, ge=1)

@@ -13,6 +13,7 @@ RoadwatchError
 ├── BrokerError               Kafka refuses
 │   ├── BrokerUnavailableError    nobody answers at the address                          (retriable)
 │   └── TopicError            a topic is missing, or is not as the table says
+├── SupersededError           another process has taken over what this one was sending
 ├── RegistryError             the Schema Registry refuses
 ├── RecordingError            a recording that is torn, was changed, is foreign, or cannot be written
 ├── MailError                 a mail was not delivered
@@ -92,6 +93,10 @@ class BrokerUnavailableError(BrokerError):
 
 class TopicError(BrokerError):
     """A topic is missing, or differs from the topic table."""
+
+
+class SupersededError(RoadwatchError):
+    """Another process has taken over what this one was sending."""
 
 
 class RegistryError(RoadwatchError):

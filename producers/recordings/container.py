@@ -11,9 +11,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from typing import IO, Any, Final, Literal
 
 from fastavro import parse_schema, schemaless_reader
+from fastavro.schema import to_parsing_canonical_form
 from fastavro.write import Writer
 
 from schemas.errors import RecordingError
@@ -22,8 +24,14 @@ Codec = Literal["null", "deflate"]
 
 BLOCK: Final = 64 * 1024
 "Bytes of entries to a block: what a tear may cost, and what a reader holds of each chain."
-MOST_BLOCK: Final = 64 * 1024 * 1024
+MOST_ENTRY: Final = 8 * 1024 * 1024
+"Bytes of an entry: four times what the largest topic takes."
+MOST_BLOCK: Final = 2 * MOST_ENTRY
 "A block that says it is larger, or unpacks to more, was not written by us."
+MOST_ENTRIES: Final = 64 * 1024
+"Likewise one that says it holds more: eight bytes are the least that an entry has."
+MOST_HEADER: Final = 4 * 1024 * 1024
+"Likewise a header with a larger value."
 SYNC: Final = 16
 MAGIC: Final = b"Obj\x01"
 COMPRESSION: Final = 1
@@ -65,6 +73,7 @@ ENTRY: Final[dict[str, Any]] = {
     ],
 }
 _PARSED: Final = parse_schema(ENTRY)
+_CANONICAL: Final = to_parsing_canonical_form(ENTRY)
 _BLOCK_OF_ENTRIES: Final = parse_schema({"type": "array", "items": ENTRY})
 
 UNREAD: Final = -1
@@ -101,7 +110,9 @@ class SegmentWriter:
         self._writer = Writer(file, _PARSED, codec, sync_interval=BLOCK, metadata=about, compression_level=COMPRESSION)
 
     def write(self, entry: Entry) -> None:
-        """Add an entry; raises OSError where the disk takes no more."""
+        """Add an entry; raises OSError where the disk takes no more, RecordingError for an entry of many megabytes."""
+        if len(entry.body) > MOST_ENTRY // 2:
+            raise RecordingError(f"offset {entry.offset}: {len(entry.body)} bytes; an entry may have {MOST_ENTRY // 2}")
         self._writer.write(_plain(entry))
 
     def flush(self) -> None:
@@ -126,65 +137,107 @@ def read_blocks(file: IO[bytes], where: str) -> Iterator[Block]:
         RecordingError: at the first that is torn or damaged; says at which byte. Those before it are sound.
 
     """
-    codec, sync = _header(file, where)
+    header = _header(file, where)
     while True:
         at = file.tell()
-        count = _long(file)
+        count = _long(file, f"{where} at byte {at}", or_end=True)
         if count is None:
             return
-        yield Block(_entries(file, count, codec, sync, f"{where} at byte {at}"), file.tell())
+        yield Block(_entries(file, count, header, f"{where} at byte {at}"), file.tell())
 
 
-def _header(file: IO[bytes], where: str) -> tuple[str, bytes]:
-    if file.read(len(MAGIC)) != MAGIC:
-        raise RecordingError(f"{where}: no Avro object container, it does not begin with {MAGIC!r}")
-    metadata = _metadata(file, where)
-    codec = metadata.get("avro.codec", b"null").decode(errors="replace")
+def sound_blocks(file: IO[bytes], where: str, schemas: int, after: int = -1) -> Iterator[Block]:
+    """Likewise, of a topic with so many schemas and from beyond an offset.
+
+    Raises:
+        RecordingError: likewise; or offsets do not ascend, or an entry names a schema that is none.
+
+    """
+    at = 0
+    for block in read_blocks(file, where):
+        if any(one >= next_one for one, next_one in pairwise([after, *(entry.offset for entry in block.entries)])):
+            raise RecordingError(f"{where} at byte {at}: damaged: its offsets do not ascend from {after}")
+        if not all(UNREAD <= entry.schema < schemas for entry in block.entries):
+            raise RecordingError(f"{where} at byte {at}: damaged: an entry names a schema that is not among {schemas}")
+        yield block
+        after, at = block.entries[-1].offset, block.end
+
+
+def read_about(file: IO[bytes], where: str) -> dict[str, str]:
+    """What a segment's metadata says; raises RecordingError where its header is torn, damaged or foreign."""
+    return _header(file, where).about
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A segment's header."""
+
+    codec: str
+    "How its blocks are packed."
+    sync: bytes
+    "What ends each."
+    about: dict[str, str]
+    "Its metadata."
+
+
+def _header(file: IO[bytes], where: str) -> _Header:
+    begins = file.read(len(MAGIC))
+    if begins != MAGIC:
+        what = "ends within its header" if MAGIC.startswith(begins) else f"does not begin with {MAGIC!r}"
+        raise RecordingError(f"{where} at byte 0: no Avro object container, it {what}")
+    about = _metadata(file, where)
+    codec = about.get("avro.codec", "null")
     if codec not in ("null", "deflate"):
         raise RecordingError(f"{where}: packed with {codec!r}; recordings are packed with deflate, or not at all")
-    if not _is_ours(metadata.get("avro.schema", b"")):
+    if not _is_ours(about.get("avro.schema", "")):
         raise RecordingError(f"{where}: an Avro container of something else than recorded entries")
-    sync = file.read(SYNC)
-    if len(sync) < SYNC:
-        raise RecordingError(f"{where}: ends within its header")
-    return codec, sync
+    return _Header(codec, _bytes(file, SYNC, where), about)
 
 
-def _is_ours(schema: bytes) -> bool:
+def _is_ours(schema: str) -> bool:
     try:
-        return bool(parse_schema(json.loads(schema)) == _PARSED)
+        return to_parsing_canonical_form(json.loads(schema)) == _CANONICAL
     except Exception:  # noqa: BLE001  # whatever it is, it is not ours
         return False
 
 
-def _metadata(file: IO[bytes], where: str) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    while count := _long(file):
-        for _ in range(min(count, 64)):
-            name, value = _bytes(file, where), _bytes(file, where)
-            found[name.decode(errors="replace")] = value
-    if count is None:
-        raise RecordingError(f"{where}: ends within its header")
+def _metadata(file: IO[bytes], where: str) -> dict[str, str]:
+    """A map as we write it: one piece of few pairs, and its end."""
+    found: dict[str, str] = {}
+    while count := _size(file, 64, where):
+        for _ in range(count):
+            name, value = (_bytes(file, _size(file, MOST_HEADER, where), where) for _ in range(2))
+            found[name.decode(errors="replace")] = value.decode(errors="replace")
     return found
 
 
-def _bytes(file: IO[bytes], where: str) -> bytes:
-    size = _long(file)
-    if size is None or not 0 <= size <= MOST_BLOCK:
-        raise RecordingError(f"{where}: ends within its header, or its header is damaged")
-    return file.read(size)
+def _size(file: IO[bytes], most: int, where: str) -> int:
+    at = file.tell()
+    size = _long(file, f"{where} at byte {at}") or 0
+    if not 0 <= size <= most:
+        raise RecordingError(f"{where} at byte {at}: damaged: its header says {size} where at most {most} can be")
+    return size
 
 
-def _entries(file: IO[bytes], count: int, codec: str, sync: bytes, where: str) -> list[Entry]:
-    size = _long(file)
-    if size is None or not 0 <= size <= MOST_BLOCK or not 0 < count <= size * 1032:
-        raise RecordingError(f"{where}: torn or damaged: a block of {count} entries in {size} bytes")
+def _bytes(file: IO[bytes], size: int, where: str) -> bytes:
+    at, found = file.tell(), file.read(size)
+    if len(found) < size:
+        raise RecordingError(f"{where} at byte {at}: torn within its header")
+    return found
+
+
+def _entries(file: IO[bytes], count: int, header: _Header, where: str) -> list[Entry]:
+    size = _long(file, where) or 0
+    if not 0 < size <= MOST_BLOCK or not 0 < count <= MOST_ENTRIES:
+        raise RecordingError(f"{where}: damaged: a block of {count} entries in {size} bytes")
     packed, mark = file.read(size), file.read(SYNC)
-    if len(packed) < size or len(mark) < SYNC:
-        raise RecordingError(f"{where}: torn: a block of {size} bytes is there to {len(packed) + len(mark)}")
-    if mark != sync:
+    if len(packed) + len(mark) < size + SYNC:
+        raise RecordingError(
+            f"{where}: torn: of a block of {size} bytes and its end {len(packed) + len(mark)} are there"
+        )
+    if mark != header.sync:
         raise RecordingError(f"{where}: damaged: the block's end is not where it says")
-    return _decoded(_unpacked(packed, codec, where), count, where)
+    return _decoded(_unpacked(packed, header.codec, where), count, where)
 
 
 def _unpacked(packed: bytes, codec: str, where: str) -> bytes:
@@ -195,7 +248,7 @@ def _unpacked(packed: bytes, codec: str, where: str) -> bytes:
         plain = inflater.decompress(packed, MOST_BLOCK)
     except zlib.error as error:
         raise RecordingError(f"{where}: damaged: {error}") from error
-    if not inflater.eof:
+    if not inflater.eof or len(inflater.unused_data) > 4:  # fastavro leaves some of zlib's checksum behind the data
         raise RecordingError(f"{where}: damaged, or unpacks to more than {MOST_BLOCK} bytes")
     return plain
 
@@ -226,11 +279,12 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(plain: dict[str, Any]) -> Entry:
-    return Entry(**{**plain, "headers": tuple((header["name"], header["value"]) for header in plain["headers"])})
+    plain["headers"] = tuple((header["name"], header["value"]) for header in plain["headers"])
+    return Entry(**plain)
 
 
-def _long(file: IO[bytes]) -> int | None:
-    """A zigzag varint; None at the file's end, or where it ends within one."""
+def _long(file: IO[bytes], where: str, *, or_end: bool = False) -> int | None:
+    """A zigzag varint; None at the file's end, where that may be."""
     value = shift = 0
     while byte := file.read(1):
         value |= (byte[0] & 0x7F) << shift
@@ -238,8 +292,10 @@ def _long(file: IO[bytes]) -> int | None:
         if byte[0] < 0x80:
             return (value >> 1) ^ -(value & 1)
         if shift > 63:
-            return -1
-    return None
+            raise RecordingError(f"{where}: damaged: a number has no end")
+    if or_end and not shift:
+        return None
+    raise RecordingError(f"{where}: torn within a number")
 
 
 def _zigzag(value: int) -> bytes:

@@ -111,17 +111,19 @@ class Reader:
     topic: Topic
     "Whose records they are."
     schemas: tuple[Schema, ...]
-    "What they were written with, parsed."
+    "What they were written with, parsed; this program's own where they are equal."
 
     def body(self, entry: Entry) -> bytes:
         """An entry's body as this program's own schema writes it.
 
         Raises:
             UnknownSchemaError: written with a schema that ours cannot resolve; names the topic and the offset.
+            DecodingError: the entry is unread: no record of its topic.
+            RecordingError: no schema has its number.
 
         """
-        writer = self.schemas[entry.schema]
-        return entry.body if writer == schema_of(self.topic.record) else self._resolved(entry, writer)
+        writer = self._writer(entry)
+        return entry.body if writer is schema_of(self.topic.record) else self._resolved(entry, writer)
 
     def record(self, entry: Entry, codec: Codec = Codec()) -> Record:  # noqa: B008  # it is frozen
         """An entry as a record.
@@ -135,6 +137,13 @@ class Reader:
             raise DecodingError(f"{self.topic.name} at offset {entry.offset}: no {self.topic.record.__name__}")
         framed = Codec().joined(self.body(entry), self.topic.record)
         return codec.decode(framed, self.topic.record)
+
+    def _writer(self, entry: Entry) -> Schema:
+        if entry.schema == UNREAD:
+            raise DecodingError(f"{self.topic.name} at offset {entry.offset}: no {self.topic.record.__name__}")
+        if not 0 <= entry.schema < len(self.schemas):
+            raise RecordingError(f"{self.topic.name} at offset {entry.offset}: no schema has the number {entry.schema}")
+        return self.schemas[entry.schema]
 
     def _resolved(self, entry: Entry, writer: Schema) -> bytes:
         ours, out = schema_of(self.topic.record), BytesIO()
@@ -161,9 +170,15 @@ def reader_of(name: str, recorded: RecordedTopic) -> Reader:
             f"a topic {name!r} is recorded, which this program does not know; there are {', '.join(TOPICS)}"
         )
     try:
-        return Reader(TOPICS[name], tuple(cast("Schema", parse_schema(schema)) for schema in recorded.schemas))
+        return Reader(TOPICS[name], tuple(_parsed(schema, TOPICS[name].record) for schema in recorded.schemas))
     except Exception as error:
         raise RecordingError(f"{name}: the index holds a schema that is none: {error!r}") from error
+
+
+def _parsed(schema: Schema, record_type: type[Record]) -> Schema:
+    """Schemas are compared here once, and told by their identity for each record."""
+    found, ours = cast("Schema", parse_schema(schema)), schema_of(record_type)
+    return ours if found == ours else found
 
 
 def outgoing_of(entry: Entry, reader: Reader, target: str, codec: Codec) -> Outgoing:

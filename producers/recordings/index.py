@@ -13,8 +13,14 @@ from schemas.errors import RecordingError
 NAME: Final = "recording.json"
 FORMAT: Final = "roadwatch-recording"
 VERSION: Final = 1
+SEGMENT_NAME: Final = r"^([a-z][a-z-]{0,63})/([0-9]{1,9})-([0-9]{1,9})\.avro$"
+"A segment's file within its recording: topic, partition, number in its chain."
 MOST_BYTES: Final = 64 * 1024 * 1024
 "A larger index was not written by us."
+
+
+class IndexDamagedError(RecordingError):
+    """An index that is missing, torn or changed: it can be made again from the segments."""
 
 
 class Part(BaseModel):
@@ -26,7 +32,7 @@ class Part(BaseModel):
 class Segment(Part):
     """One file of entries."""
 
-    file: str = Field(pattern=r"^[a-z-]+/\d+-\d+\.avro$")
+    file: str = Field(pattern=SEGMENT_NAME)
     "Within the recording: `frames/3-0001.avro`."
     topic: str
     "Its topic's name in the topic table."
@@ -34,9 +40,9 @@ class Segment(Part):
     "Its partition."
     records: int = Field(ge=1)
     "Entries."
-    first_offset: int
+    first_offset: int = Field(ge=0)
     "Of its first entry."
-    last_offset: int
+    last_offset: int = Field(ge=0)
     "Of its last entry."
     first_ms: int
     "The earliest time that an entry was logged, milliseconds since 1970."
@@ -50,10 +56,25 @@ class Segment(Part):
     "Bytes."
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     "Of the file."
+    pieces: str = Field(default="", pattern=r"^([0-9a-f]{8})*$")
+    "CRC-32 of each MiB of the file, eight digits each: tells up to where a damaged one is sound."
+
+    @property
+    def chain(self) -> tuple[str, int]:
+        """Its topic and partition."""
+        return self.topic, self.partition
+
+    @model_validator(mode="after")
+    def _is_of_its_chain(self) -> Self:
+        if not self.file.startswith(f"{self.topic}/{self.partition}-"):
+            raise ValueError(f"{self.file} is no file of {self.topic}, partition {self.partition}")
+        if self.first_offset > self.last_offset:
+            raise ValueError(f"{self.file} ends at offset {self.last_offset}, before it begins")
+        return self
 
 
 class Gap(Part):
-    """Offsets that were gone when the recording came to them: their retention had passed."""
+    """Offsets that were gone when the recording came to them, their retention had passed; or lost when it was salvaged."""
 
     topic: str
     "The topic."
@@ -106,7 +127,7 @@ class Index(Part):
     "Where its records come from: the topics' prefix, or the recordings that it was made of."
     chosen: Chosen = Chosen()
     "What was kept."
-    topics: dict[str, RecordedTopic]
+    topics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,63}$")], RecordedTopic]
     "By name in the topic table."
     segments: tuple[Segment, ...] = ()
     "Sealed segments, each chain in order."
@@ -117,39 +138,65 @@ class Index(Part):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        if self.version > VERSION:
-            raise ValueError(f"version {self.version} of the format is newer than {VERSION}, which this program reads")
         if strangers := {segment.topic for segment in self.segments} - self.topics.keys():
             raise ValueError(f"segments of {', '.join(sorted(strangers))}, which is not among its topics")
         return self
 
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        last: dict[tuple[str, int], int] = {}
+        for segment in self.segments:
+            if segment.first_offset <= last.get(segment.chain, -1):
+                raise ValueError(f"{segment.file} begins at offset {segment.first_offset}, which its chain had already")
+            last[segment.chain] = segment.last_offset
+        if len({segment.file for segment in self.segments}) < len(self.segments):
+            raise ValueError("a segment is named twice")
+        return self
+
+    def head(self, topic: str, schemas: tuple[dict[str, Any], ...]) -> "Index":
+        """What stands in each segment of a topic, so that an index that is lost can be made again."""
+        topics = {
+            name: RecordedTopic(partitions=recorded.partitions, schemas=schemas if name == topic else ())
+            for name, recorded in self.topics.items()
+        }
+        return self.model_copy(update={"topics": topics, "segments": (), "gaps": (), "complete": False})
+
     def encoded(self) -> bytes:
         """As JSON with its own checksum."""
         plain = self.model_dump(mode="json")
-        return json.dumps({**plain, "sha256": _digest(plain)}, indent=1, ensure_ascii=False).encode() + b"\n"
+        return json.dumps({**plain, "sha256": _digest(plain)}, indent=1).encode() + b"\n"
 
 
 def decoded(data: bytes, where: str) -> Index:
     """An index from its bytes.
 
     Raises:
-        RecordingError: no index, torn, changed since it was written, or of a newer version; says which.
+        IndexDamagedError: no index, torn, or changed since it was written; says which.
+        RecordingError: of a newer version, or never sound.
 
     """
+    plain = _plain(data, where)
+    if plain.pop("sha256", None) != _digest(plain):
+        raise IndexDamagedError(f"{where}: was changed after it was written: its checksum is not that of its content")
+    version = plain.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise RecordingError(
+            f"{where}: version {version} of the format; this program reads up to {VERSION}: update roadwatch"
+        )
+    try:
+        return Index.model_validate(plain)
+    except ValidationError as error:
+        raise RecordingError(f"{where}: {'; '.join(faults_of(error)[:5])}") from error
+
+
+def _plain(data: bytes, where: str) -> dict[str, Any]:
     try:
         plain = json.loads(data)
-    except ValueError as error:
-        raise RecordingError(f"{where}: torn or no recording's index: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise IndexDamagedError(f"{where}: torn or no recording's index: {error}") from error
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
-        raise RecordingError(f"{where}: JSON, but no recording's index")
-    told = plain.pop("sha256", None)
-    try:
-        index = Index.model_validate(plain)
-    except ValidationError as error:
-        raise RecordingError(f"{where}: {'; '.join(faults_of(error))}") from error
-    if told != _digest(plain):
-        raise RecordingError(f"{where}: was changed after it was written: its checksum is not that of its content")
-    return index
+        raise IndexDamagedError(f"{where}: JSON, but no recording's index")
+    return plain
 
 
 def _digest(plain: dict[str, Any]) -> str:

@@ -6,21 +6,26 @@ labels/0 ────3──────┘
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from producers.recordings.container import Entry, read_blocks
-from producers.recordings.files import Files, open_files
-from producers.recordings.index import MOST_BYTES, NAME, Index, Segment, decoded
+from producers.recordings.container import Entry, sound_blocks
+from producers.recordings.files import Files, hint, open_files, readable
+from producers.recordings.index import MOST_BYTES, NAME, Index, IndexDamagedError, Segment, decoded
 from schemas.errors import RecordingError
 from schemas.topics import TABLE
 
 PLACES = {topic.name: number for number, topic in enumerate(TABLE)}
 "Of entries logged in the same millisecond, those of the topic that stands first in the table come first."
+
+
+PIECE: Final = 1024 * 1024
+"Bytes of a file to a checksum in the index's `pieces`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +121,34 @@ class Recording:
 
     def segment(self, segment: Segment) -> Iterator[Entry]:
         """The entries of one segment; raises RecordingError where it is not what the index says."""
-        where = f"{self.where}/{segment.file}"
         self.check(segment)
-        with closing(self.files.open(segment.file)) as file:
-            for block in read_blocks(file, where):
+        where = f"{self.where}/{segment.file}"
+        found, last = 0, segment.first_offset - 1
+        with readable(where), closing(self.files.open(segment.file)) as file:
+            for block in sound_blocks(file, where, self.schemas(segment.topic), last):
+                found, last = found + len(block.entries), block.entries[-1].offset
                 yield from block.entries
+        if (found, last) != (segment.records, segment.last_offset):
+            raise RecordingError(
+                f"{where}: {found} entries to offset {last}, where the index says {segment.records} to"
+                f" {segment.last_offset}; {hint(self.where)}"
+            )
+
+    def schemas(self, topic: str) -> int:
+        """How many schemas a topic's records were written with."""
+        return len(self.index.topics[topic].schemas)
 
     def check(self, segment: Segment) -> None:
         """Raise RecordingError where a segment is missing, torn, or was changed."""
         where = f"{self.where}/{segment.file}"
         if not self.files.has(segment.file):
-            raise RecordingError(f"{where}: missing; {_hint(self.where)}")
+            raise RecordingError(f"{where}: missing; {hint(self.where)}")
         size = self.files.size(segment.file)
         if size < segment.size:
-            raise RecordingError(f"{where}: torn: {size} of {segment.size} bytes are there; {_hint(self.where)}")
-        with closing(self.files.open(segment.file)) as file:
-            if sha256_of(file) != segment.sha256:
-                raise RecordingError(f"{where}: was changed after it was written; {_hint(self.where)}")
+            raise RecordingError(f"{where}: torn: {size} of {segment.size} bytes are there; {hint(self.where)}")
+        with readable(where), closing(self.files.open(segment.file)) as file:
+            if checksums_of(file)[0] != segment.sha256:
+                raise RecordingError(f"{where}: was changed after it was written; {hint(self.where)}")
 
 
 def open_recording(path: Path) -> Recording:
@@ -143,22 +159,27 @@ def open_recording(path: Path) -> Recording:
 
     """
     files = open_files(path)
+    try:
+        return Recording(files, decoded(index_bytes(files), f"{path}/{NAME}"))
+    except IndexDamagedError as error:
+        raise IndexDamagedError(f"{error}; {hint(files.where)}") from error
+
+
+def index_bytes(files: Files) -> bytes:
+    """What stands in a recording's index; raises RecordingError where there is none, or one that is too large."""
     if not files.has(NAME):
-        raise RecordingError(f"{path}: no recording: it holds no {NAME}")
-    with closing(files.open(NAME)) as file:
+        raise IndexDamagedError(f"{files.where}: no recording, or a damaged one: it holds no {NAME}")
+    with readable(f"{files.where}/{NAME}"), closing(files.open(NAME)) as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise RecordingError(f"{path}/{NAME}: larger than {MOST_BYTES} bytes")
-    return Recording(files, decoded(data, f"{path}/{NAME}"))
+        raise IndexDamagedError(f"{files.where}/{NAME}: larger than {MOST_BYTES} bytes")
+    return data
 
 
-def sha256_of(file: IO[bytes]) -> str:
-    """The checksum of what is left of a file, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    while piece := file.read(1 << 20):
+def checksums_of(file: IO[bytes]) -> tuple[str, str]:
+    """Of a file: its SHA-256, and the CRC-32 of each of its pieces, both as hexadecimal digits."""
+    digest, pieces = hashlib.sha256(), []
+    while piece := file.read(PIECE):
         digest.update(piece)
-    return digest.hexdigest()
-
-
-def _hint(where: str) -> str:
-    return f"what is whole can be kept: roadwatch record verify {where} --salvage FOLDER"
+        pieces.append(f"{zlib.crc32(piece):08x}")
+    return digest.hexdigest(), "".join(pieces)

@@ -97,6 +97,11 @@ class LocalRun:
         return self._supervisor.pids()
 
     @property
+    def broker_pid(self) -> int | None:
+        """Process id of the broker; None where it has ended."""
+        return self._broker.pid
+
+    @property
     def logs(self) -> Path:
         """The folder of the services' logs."""
         return self._options.folder / "logs"

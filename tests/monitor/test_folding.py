@@ -79,11 +79,78 @@ def test_a_late_frame_is_counted_and_changes_nothing() -> None:
     assert len(bus.closed()) == 1
 
 
+@pytest.mark.parametrize("promised_first", [True, False])
+def test_whether_a_frame_is_late_does_not_depend_on_labels(promised_first: bool) -> None:
+    """Its day's frames are complete, whether the day has closed by its labels' promise or still waits for it."""
+    bus, midnight = Bus(policy(label_patience=timedelta(days=1))), START + timedelta(days=1)
+    bus.observe([*passage("north", 0, START, ["car", "car"]), heartbeat("north", 2, midnight + 11 * MINUTE)], 0)
+    if promised_first:
+        bus.label(promise("north", midnight), 0)
+    bus.observe([prediction("north", 3, START + MINUTE, kind="sample")], 1)
+    if not promised_first:
+        bus.label(promise("north", midnight), 0)
+    (day,) = bus.closed()
+    assert (day.tally.frames, bus.counts["late_frames"]) == (2, 1)
+
+
+@pytest.mark.parametrize("promised_first", [True, False])
+def test_a_label_after_its_days_promise_is_late(promised_first: bool) -> None:
+    """Also where the day's frames come later than both."""
+    bus, midnight = Bus(policy(label_patience=timedelta(days=1))), START + timedelta(days=1)
+    frames = [*passage("north", 0, START, ["car", "car"]), heartbeat("north", 2, midnight + 11 * MINUTE)]
+    if not promised_first:
+        bus.observe(frames, 0)
+    bus.label(promise("north", midnight), 0)
+    bus.label(label_of("north", 0, "car", START + MINUTE), 1)
+    if promised_first:
+        bus.observe(frames, 0)
+    (day,) = bus.closed()
+    assert (day.tally.labels, day.tally.vehicle_cells, day.tally.unmatched_labels) == (0, (), 0)
+
+
+@pytest.mark.parametrize("promised_first", [True, False])
+def test_an_end_completes_its_days_for_good(promised_first: bool) -> None:
+    """A source that begins anew on the same day comes too late for it."""
+    bus = Bus(policy(label_patience=timedelta(days=1)))
+    if promised_first:
+        bus.label(promise("north", START + timedelta(days=1)), 0)
+    bus.observe([heartbeat("north", 0, START), end("north", 1, START)], 0)
+    again = replace(heartbeat("north", 0, START + MINUTE), epoch="f", frame_id="north:f:0")
+    bus.observe([again], 1)
+    if not promised_first:
+        bus.label(promise("north", START + timedelta(days=1)), 0)
+    assert [day.tally.heartbeats for day in bus.closed()] == [1]
+    assert bus.counts["late_frames"] == 1
+
+
+def test_a_day_without_patience_waits_until_labels_are_read() -> None:
+    """Those logged before its last frames count, and no later ones."""
+    bus = Bus()
+    frames = [*passage("north", 0, START, ["car", "car"]), end("north", 2, START + MINUTE)]
+    assert bus.observe(frames, 0, labels_read=False).waits
+    bus.label(label_of("north", 0, "truck", START + MINUTE), 0, NOW - MINUTE)
+    assert bus.closed() == []
+    bus.label(label_of("north", 0, "car", START + 2 * MINUTE), 1, NOW + MINUTE)
+    (day,) = bus.closed()
+    assert [(c.truth, c.count) for c in day.tally.vehicle_cells] == [("truck", 1)]
+
+
+def test_labels_may_be_far_ahead_of_their_frames() -> None:
+    """As when a backlog's labels are read first."""
+    bus, first = Bus(), 1_000_000
+    bus.label(label_of("north", first, "car", START + MINUTE), 0)
+    bus.observe([heartbeat("north", 0, START)], 0)
+    bus.observe([*passage("north", first, START, ["car", "car"]), end("north", first + 2, START + MINUTE)], 1)
+    (day,) = bus.closed()
+    assert [(c.truth, c.count) for c in day.tally.vehicle_cells] == [("car", 1)]
+
+
 def test_a_frame_from_the_future_is_refused() -> None:
-    """It would close every open day."""
+    """It would close every open day. What the future is says the record's own time, whenever it is read."""
     bus = Bus()
     bus.observe([heartbeat("north", 0, START)], 0)
-    outcome = bus.observe([heartbeat("north", 1, NOW + timedelta(minutes=6))], 1)
+    outcome = bus.observe([heartbeat("north", 1, START + 6 * MINUTE)], 1, logged_at=START)
+    assert "ahead of when it was logged" in outcome.faults[0]
     assert "monitor.max_skew" in outcome.faults[0]
     assert bus.closed() == []
 

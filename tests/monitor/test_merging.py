@@ -1,11 +1,15 @@
 """Camera-days become reports: when, with whom, and what they raise."""
 
 from datetime import timedelta
+from itertools import permutations
 
+from monitor.folding import Position
+from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.metrics import cells
 from monitor.windows import Calendar
+from schemas.codec import Codec
 from schemas.records import Alert, CameraDay, DayReport, Drift, Tally
-from tests.monitor.world import START, Bus
+from tests.monitor.world import START, Bus, write
 
 
 def camera_day(camera: str, day: str, revision: int = 1, right: int = 9, wrong: int = 1) -> CameraDay:
@@ -101,3 +105,48 @@ def test_the_merger_forgets_days_long_past() -> None:
     assert len(bus.merger) == 41
     bus.hand_in(camera_day("b", MONDAY))
     assert reports(bus)[-1][0] != MONDAY
+
+
+def settled(*handed_in: tuple[int, CameraDay]) -> list[tuple[str, int, list[str], tuple[str, ...]]]:
+    """The reports of a merger that read camera-days in this order, with when they were logged, and settled then."""
+    values, bus = dict[str, bytes](), Bus()
+    for offset, (logged_ms, day) in enumerate(handed_in):
+        write(values, take_camera_day(values, Codec(), day, Position("camera-days", offset, logged_ms)))
+    bus.sent += take_settled((), Codec(), values, waiting_until(values) or 0).outputs
+    return reports(bus)
+
+
+def test_reports_do_not_depend_on_the_order_of_camera_days() -> None:
+    """They are merged in the order in which they were logged: b came after the report on Monday."""
+    handed_in = [
+        (1, opened("a", MONDAY)),
+        (2, camera_day("a", MONDAY)),
+        (3, opened("b", MONDAY)),
+        (4, camera_day("a", TUESDAY)),
+        (5, camera_day("b", MONDAY)),
+    ]
+    expected = [(MONDAY, 1, ["a"], ()), (TUESDAY, 1, ["a"], ("b",)), (MONDAY, 2, ["a", "b"], ())]
+    for order in permutations(handed_in):
+        assert settled(*order) == expected
+
+
+def test_what_was_logged_together_is_merged_together() -> None:
+    """One revision for both."""
+    first = [(1, camera_day("a", MONDAY))]
+    assert settled(*first, (2, camera_day("b", MONDAY)), (2, camera_day("c", MONDAY))) == [
+        (MONDAY, 1, ["a"], ()),
+        (MONDAY, 2, ["a", "b", "c"], ()),
+    ]
+
+
+def test_nothing_is_merged_that_was_logged_after_the_time_that_is_settled() -> None:
+    """It waits, and is merged when that has settled."""
+    values: dict[str, bytes] = {}
+    for offset, day in enumerate((opened("a", MONDAY), camera_day("a", MONDAY))):
+        write(values, take_camera_day(values, Codec(), day, Position("camera-days", offset, 10 * offset)))
+    assert waiting_until(values) == 10
+    write(values, early := take_settled((), Codec(), values, 9))
+    assert early.outputs == []
+    write(values, late := take_settled((), Codec(), values, 10))
+    assert len(late.outputs) == 1
+    assert waiting_until(values) is None

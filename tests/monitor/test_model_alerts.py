@@ -9,8 +9,6 @@ from monitor.app import Folds, policy
 from monitor.folding import Position
 from monitor.mail import compose
 from monitor.model_alerts import refusal_alert, take_model_event
-from monitor.rules import day_rules
-from monitor.shell import wall_clock
 from monitor.windows import Calendar
 from runtime.settings import MonitorSettings
 from schemas.codec import Codec
@@ -64,11 +62,11 @@ def test_the_mail_can_be_written() -> None:
 
 def folds() -> Folds:
     """What records do, by the settings that are the default."""
-    return Folds(Codec(), policy(MonitorSettings()), day_rules(0.6, 50), wall_clock)
+    return Folds(Codec(), policy(MonitorSettings()))
 
 
 def test_the_record_of_a_refusal_gives_the_alert() -> None:
-    (alert,) = folds().model_event(Codec().encode(REFUSED), {}, Position("models", 3)).outputs
+    (alert,) = folds().model_event(Codec().encode(REFUSED), {}, Position("models", 3, 0)).outputs
     assert isinstance(alert, Alert)
     assert alert.rule == "model-refused"
 
@@ -76,5 +74,5 @@ def test_the_record_of_a_refusal_gives_the_alert() -> None:
 @pytest.mark.parametrize("data", [b"", b"no record"])
 def test_what_cannot_be_read_is_counted(data: bytes) -> None:
     """The topic has no dead letters: it is compacted, and everybody reads it."""
-    outcome = folds().model_event(data, {}, Position("models", 3))
+    outcome = folds().model_event(data, {}, Position("models", 3, 0))
     assert (outcome.outputs, outcome.counts) == ([], {"unreadable_model_events": 1})

@@ -68,3 +68,13 @@ def test_a_long_recovery_is_no_standstill() -> None:
     """Records read from the changelogs count as movement."""
     watch = Watch()
     assert [watch.look(10.0 * i, behind=True, restored=i) for i in range(5)] == [0, 0, 0, 0, 0]
+
+
+def test_what_was_handed_out_is_taken_sooner_or_later() -> None:
+    """Records lie between the reader and us for a while: until then nothing behind them may be committed."""
+    position = Position()
+    assert position.has_taken(None)
+    assert not position.has_taken(7)
+    position.take(7)
+    assert position.has_taken(7)
+    assert not position.has_taken(8)

@@ -9,7 +9,7 @@ from monitor.folding import Position, take_observations
 from schemas.observations import pack
 from schemas.records import CameraDay, DayReport, Passage
 from schemas.topics import OBSERVATIONS
-from tests.monitor.world import CLASSES, NOW, Bus, batches, policy, traffic, write
+from tests.monitor.world import CLASSES, NOW, Bus, batches, milliseconds, policy, traffic, write
 
 CAMERAS = ("north", "south", "west")
 STREAMS = {camera: traffic(camera, days=3, seed=1, every=timedelta(minutes=40)) for camera in CAMERAS}
@@ -98,7 +98,9 @@ def _kill(rng: random.Random, bus: Bus, records: list, saved: list, offset: int)
     """Outputs were sent, the changelog kept some prefix of this record's writes, committed offsets lie further back."""
     kept = rng.randint(max(0, offset - 5), offset)
     values = dict(saved[kept])
-    outcome = take_observations(PATIENT, values, records[kept], Position(OBSERVATIONS.name, kept), NOW)
+    outcome = take_observations(
+        PATIENT, values, records[kept], Position(OBSERVATIONS.name, kept, milliseconds(NOW), labels_read=True)
+    )
     bus.sent += outcome.outputs
     outcome.writes = dict(list(outcome.writes.items())[: rng.randint(0, len(outcome.writes))])
     write(values, outcome)

@@ -1,15 +1,18 @@
 """One record in, its outputs out, without Kafka."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from monitor.folding import Outcome, Position
 from monitor.progress import Watch
-from monitor.shell import Intake, Outbox
+from monitor.shell import Intake, Outbox, position_of
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailableError
+from schemas.replayed import logged_at_header
 from schemas.topics import OBSERVATIONS, Names
 
 
@@ -44,8 +47,8 @@ def _intake(registry: Registry, table: dict[bytes, bytes], sent: Sent) -> Intake
 
 
 def _event() -> Any:
-    message = SimpleNamespace(value=b"record", key=b"north", topic="observations", partition=0, offset=7, headers=[])
-    return SimpleNamespace(message=message)
+    at = {"topic": "observations", "partition": 0, "offset": 7, "timestamp": 1_700_000_000.123}
+    return SimpleNamespace(message=SimpleNamespace(value=b"record", key=b"north", headers=[], **at))
 
 
 async def test_a_registry_that_is_away_is_waited_for() -> None:
@@ -54,6 +57,47 @@ async def test_a_registry_that_is_away_is_waited_for() -> None:
     sent = Sent()
     await _intake(Registry(away=1), table, sent).take(_event())
     assert (table, sent.topics) == ({b"north": b"record"}, [])
+
+
+@pytest.mark.parametrize("headers", [None, [], {}, [("roadwatch-logged-at", b"torn")]])
+def test_a_record_was_logged_when_kafka_says(headers: object) -> None:
+    """Milliseconds, whatever Faust makes of absent headers."""
+    message = _event().message
+    message.headers = headers
+    assert position_of(OBSERVATIONS, message).logged_ms == 1_700_000_000_123
+
+
+@pytest.mark.parametrize("as_headers", [list, dict])
+def test_a_replayed_record_was_logged_when_its_header_says(as_headers: Callable[..., object]) -> None:
+    message = _event().message
+    message.headers = as_headers([("trace", b"1"), logged_at_header(42)])
+    assert position_of(OBSERVATIONS, message).logged_ms == 42
+
+
+class Gate:
+    """Says whether labels were read, and counts how often it is asked."""
+
+    def __init__(self, answer: bool) -> None:
+        self.answer, self.asked = answer, 0
+
+    async def labels(self, _message: object) -> bool:
+        """Answer."""
+        self.asked += 1
+        return self.answer
+
+
+def _fold_of_a_day(_data: bytes, _values: Mapping[str, bytes], at: Position) -> Outcome:
+    """A fold that waits for labels, and says so in what it writes."""
+    return Outcome(writes={"north": b"closed" if at.labels_read else b"open"}, waits=not at.labels_read)
+
+
+@pytest.mark.parametrize(("read", "written"), [(True, {b"north": b"closed"}), (False, {})])
+async def test_a_record_that_labels_decide_on_waits_for_them(read: bool, written: dict[bytes, bytes]) -> None:
+    """Where its partition is taken away meanwhile, nothing is written, and it is not acknowledged."""
+    gate, table, event = Gate(read), dict[bytes, bytes](), _event()
+    outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
+    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), gate.labels).take(event)
+    assert (table, gate.asked, getattr(event.message, "acked", False)) == (written, 1, not read)
 
 
 async def test_waiting_for_the_registry_can_be_stopped() -> None:

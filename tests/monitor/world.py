@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.cameras import Policy
 from monitor.folding import Outcome, Position, take_label, take_observations
-from monitor.merging import take_camera_day
+from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.rules import day_rules
 from monitor.windows import Calendar
 from schemas.codec import Codec
@@ -28,6 +28,11 @@ from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 CLASSES = ("car", "truck")
+
+
+def milliseconds(at: datetime) -> int:
+    """Since 1970."""
+    return round(at.timestamp() * 1000)
 
 
 def policy(**changes: object) -> Policy:
@@ -128,35 +133,43 @@ class Bus:
     camera_days: int = 0
     codec: Codec = field(default_factory=Codec)
 
-    def observe(self, predictions: Iterable[Prediction], offset: int, now: datetime = NOW) -> Outcome:
+    def observe(
+        self, predictions: Iterable[Prediction], offset: int, logged_at: datetime = NOW, labels_read: bool = True
+    ) -> Outcome:
         """Take a batch in."""
-        outcomes = [self.batch(batch, offset, now) for batch in pack(predictions, CLASSES)]
+        outcomes = [self.batch(batch, offset, logged_at, labels_read) for batch in pack(predictions, CLASSES)]
         return outcomes[-1]
 
-    def batch(self, batch: Observations, offset: int, now: datetime = NOW) -> Outcome:
+    def batch(self, batch: Observations, offset: int, logged_at: datetime = NOW, labels_read: bool = True) -> Outcome:
         """Take one record of observations in."""
-        return self._apply(take_observations(self.rules, self.values, batch, Position(OBSERVATIONS.name, offset), now))
+        at = Position(OBSERVATIONS.name, offset, milliseconds(logged_at), labels_read)
+        return self._apply(take_observations(self.rules, self.values, batch, at))
 
-    def label(self, label: Label, offset: int) -> Outcome:
+    def label(self, label: Label, offset: int, logged_at: datetime = NOW - timedelta(seconds=1)) -> Outcome:
         """Take a label in."""
-        return self._apply(take_label(self.rules, self.values, label, Position(LABELS.name, offset)))
+        at = Position(LABELS.name, offset, milliseconds(logged_at))
+        return self._apply(take_label(self.rules, self.values, label, at))
 
     def _apply(self, outcome: Outcome) -> Outcome:
         for record in outcome.outputs:
             self.sent.append(record)
             if isinstance(record, CameraDay):
-                self.hand_in(record)
+                self.hand_in(record, outcome.logged_ms[record.day, record.revision])
         write(self.values, outcome)
         for name, count in outcome.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
         return outcome
 
-    def hand_in(self, camera_day: CameraDay) -> Outcome:
-        """Give a camera-day to the merger."""
-        rules = day_rules(0.6, 10)
-        position = Position(CAMERA_DAYS.name, self.camera_days)
+    def hand_in(self, camera_day: CameraDay, logged_ms: int = 0) -> Outcome:
+        """Give a camera-day to the merger, and let it report what is due."""
+        position = Position(CAMERA_DAYS.name, self.camera_days, logged_ms)
         self.camera_days += 1
-        outcome = take_camera_day(rules, self.codec, self.merger, camera_day, position)
+        write(self.merger, take_camera_day(self.merger, self.codec, camera_day, position))
+        return self.settle()
+
+    def settle(self) -> Outcome:
+        """Let the merger report what is due."""
+        outcome = take_settled(day_rules(0.6, 10), self.codec, self.merger, waiting_until(self.merger) or 0)
         self.sent.extend(outcome.outputs)
         write(self.merger, outcome)
         return outcome
