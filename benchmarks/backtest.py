@@ -21,7 +21,7 @@ from rich.table import Table
 
 from roadwatch.demo.run import LocalRun, RunOptions
 from roadwatch.demo.scenario import write_simulation
-from runtime.clients import read_all
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Prediction
 from schemas.topics import PREDICTIONS

@@ -23,11 +23,12 @@ from monitor.errands import Desk, Errand, Mailer, Outcome, Surroundings
 from monitor.smtp import SmtpServer, SmtpTransport
 from monitor.subscriptions import Subscriber
 from runtime.admin import TopicAdmin
-from runtime.clients import Outgoing, Reader, Received, Writer, read_all
+from runtime.clients import Outgoing, Reader, Received, Writer
 from runtime.registry import open_codec
 from runtime.service import Pulse
 from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings, MailSettings, Settings, read_secret
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import ConfigurationError, RecordError, RoadwatchError

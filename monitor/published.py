@@ -5,8 +5,8 @@ from typing import Any
 
 import structlog
 
-from runtime.clients import read_all
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import BrokerError
 from schemas.records import DayReport, Record

@@ -20,7 +20,7 @@ from monitor.folding import Outcome
 from monitor.merging import waiting_until
 from monitor.shell import IsNew, Outbox, TableValues, leave
 from monitor.transport import CommittedApp
-from runtime.offsets import Ends
+from runtime.offsets import Offsets
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerError
 from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, Topic
@@ -44,7 +44,7 @@ class Reading:
 
     def __init__(self, app: CommittedApp, settings: KafkaSettings) -> None:
         self._app, self._names, self._partitions = app, settings.names, settings.camera_partitions
-        self._ends = Ends(settings)
+        self._offsets = Offsets(settings)
 
     async def labels_before(self, message: Any) -> bool:
         """Wait until the labels that were logged before some observations are folded; false when those come again."""
@@ -75,7 +75,7 @@ class Reading:
     async def _ends_of(self, tps: list[TP]) -> dict[TP, int]:
         while True:
             try:
-                found = await asyncio.to_thread(self._ends.of, tps)
+                found = await asyncio.to_thread(self._offsets.ends, tps)
             except BrokerError as error:
                 log.warning("the ends of topics are not known, asking again", error=str(error))
                 await asyncio.sleep(RETRY_S)

@@ -17,9 +17,10 @@ from models.comparison import Comparison, Evidence, Rule, evidence
 from models.pairing import Paired, Pairing
 from models.registry.opening import open_registry
 from runtime.admin import TopicAdmin
-from runtime.clients import Reader, Received, read_all
+from runtime.clients import Reader, Received
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import ConfigurationError, ModelRegistryError, RecordError
 from schemas.records import Label, Prediction

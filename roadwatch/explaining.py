@@ -21,9 +21,10 @@ from models.registry.store import Registry
 from processors.classifier import Classifier
 from processors.pictures import MAX_BYTES, decode
 from runtime.admin import TopicAdmin
-from runtime.clients import Received, read_all, read_at
+from runtime.clients import Received
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all, read_at
 from schemas.errors import ConfigurationError, DecodingError, PictureError, RecordError
 from schemas.ids import FrameRef, parse_id
 from schemas.records import Frame, Prediction

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from runtime.clients import Received, read_all
+from runtime.clients import Received
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.records import Prediction

@@ -7,14 +7,13 @@ settings ──► properties ──► Writer   bounded, idempotent, keyed by u
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Self
 
 import structlog
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -332,68 +331,3 @@ def sound(messages: Iterable[Message]) -> list[Message]:
         elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
             raise KafkaException(error)
     return kept
-
-
-def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> Iterator[Received]:
-    """Everything that is on a topic now, from its beginning, without a group.
-
-    Raises:
-        BrokerUnavailableError: the end was not reached in time.
-
-    """
-    consumer = _reader_without_group(settings)
-    try:
-        yield from _until_end(consumer, topic, timeout_s)
-    except KafkaException as error:
-        raise as_broker_error(error, settings.bootstrap_servers) from error
-    finally:
-        consumer.close()
-
-
-def read_at(
-    settings: KafkaSettings, topic: str, partition: int, offset: int, timeout_s: float = 10.0
-) -> Received | None:
-    """The record at a place; None where it is no more.
-
-    Raises:
-        BrokerUnavailableError: nobody answers.
-
-    """
-    consumer = _reader_without_group(settings)
-    try:
-        consumer.assign([TopicPartition(topic, partition, offset)])
-        found = [message for message in consumer.consume(1, timeout_s) if message.error() is None]
-        return received(found[0]) if found and found[0].offset() == offset else None
-    except KafkaException as error:
-        raise as_broker_error(error, settings.bootstrap_servers) from error
-    finally:
-        consumer.close()
-
-
-def _reader_without_group(settings: KafkaSettings) -> Consumer:
-    return Consumer(
-        {
-            **client_properties(settings),
-            "group.id": "roadwatch-reader",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",  # what has expired since is passed over
-        }
-    )
-
-
-def _until_end(consumer: Consumer, topic: str, timeout_s: float) -> Iterator[Received]:
-    left = set(consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
-    deadline = time.monotonic() + timeout_s
-    while left:
-        if time.monotonic() > deadline:
-            raise BrokerUnavailableError(f"{topic}: its end was not reached in {timeout_s:.0f} s")
-        messages = consumer.consume(500, 0.2)
-        yield from (received(message) for message in messages if message.error() is None)
-        left -= {int(message.partition() or 0) for message in messages if _is_end(message)}
-
-
-def _is_end(message: Message) -> bool:
-    return (error := message.error()) is not None and error.code() == KafkaError._PARTITION_EOF

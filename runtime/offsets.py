@@ -1,38 +1,64 @@
-"""The ends of partitions, asked over a connection of its own: on a reader's, an answer waits for the fetch before it."""
+"""Where partitions begin and end, asked over a connection of its own: on a reader's, an answer waits for the fetch before."""
 
+import time
 from collections.abc import Iterable
+from typing import Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from runtime.clients import as_broker_error, client_properties
 from runtime.settings import KafkaSettings
 
-TIMEOUT_S = 10.0
+TIMEOUT_S: Final = 10.0
+EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+LEADERLESS: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"A partition that was just made, or whose broker was just started, has no leader for a moment."
 
 Place = tuple[str, int]
-"Topic, with its prefix, and partition."
+"A topic's name on the cluster, and a partition of it."
 
 
-class Ends:
-    """Asks where partitions end."""
+class Offsets:
+    """Asks where partitions begin and end.
+
+    Raises:
+        BrokerUnavailableError: by any method, when nobody answers.
+        BrokerError: the broker refuses, for example because a topic does not exist.
+
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._client = AdminClient(client_properties(settings))
 
-    def of(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The offset after the last record of each, be it of a transaction that is still open.
+    def first(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The first offset that there is of each."""
+        return self._asked(places, EARLIEST, IsolationLevel.READ_COMMITTED)
 
-        Raises:
-            BrokerUnavailableError: nobody answers.
-            BrokerError: the broker refuses, for example because a topic does not exist.
+    def committed_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset after what readers of committed records may see of each."""
+        return self._asked(places, LATEST, IsolationLevel.READ_COMMITTED)
 
-        """
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped in confluent-kafka
-        asked = {TopicPartition(topic, partition): latest for topic, partition in places}
-        try:
-            futures = self._client.list_offsets(asked, request_timeout=TIMEOUT_S)
-            return {(at.topic, at.partition): int(found.result().offset) for at, found in futures.items()}
-        except KafkaException as error:
-            raise as_broker_error(error, self._settings.bootstrap_servers) from error
+    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset after the last record of each, be it of a transaction that is still open."""
+        return self._asked(places, LATEST, IsolationLevel.READ_UNCOMMITTED)
+
+    def _asked(self, places: Iterable[Place], wanted: OffsetSpec, level: IsolationLevel) -> dict[Place, int]:
+        asked, deadline = [TopicPartition(*place) for place in places], time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                return self._answer(asked, wanted, level)
+            except KafkaException as error:
+                if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
+                    raise as_broker_error(error, self._settings.bootstrap_servers) from error
+            time.sleep(0.1)
+
+    def _answer(self, asked: list[TopicPartition], wanted: OffsetSpec, level: IsolationLevel) -> dict[Place, int]:
+        if not asked:
+            return {}
+        futures = self._client.list_offsets(
+            dict.fromkeys(asked, wanted), isolation_level=level, request_timeout=TIMEOUT_S
+        )
+        return {(str(at.topic), at.partition): int(found.result().offset) for at, found in futures.items()}

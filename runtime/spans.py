@@ -8,29 +8,23 @@ Nothing is committed to Kafka: who reads keeps the positions.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from runtime.clients import Received, as_broker_error, client_properties, received
+from runtime.offsets import Offsets, Place
 from runtime.settings import KafkaSettings
-from schemas.errors import TopicError
-
-Place = tuple[str, int]
-"A topic's name on the cluster, and a partition of it."
+from schemas.errors import BrokerUnavailableError, TopicError
 
 TIMEOUT_S: Final = 10.0
 QUEUED_KIB: Final = 32 * 1024
 "What waits to be read, in all partitions together."
 FETCH: Final = 4 * 1024 * 1024
 "Bytes asked for of a partition at once: two of the largest frames."
-
-EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-LEADERLESS: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +69,50 @@ def _metadata(settings: KafkaSettings) -> ClusterMetadata:
         raise as_broker_error(error, settings.bootstrap_servers) from error
 
 
+def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> Iterator[Received]:
+    """Everything committed that is on a topic now, each partition from its beginning, in its order.
+
+    Raises:
+        TopicError: there is no such topic.
+        BrokerUnavailableError: nobody answers, or the end was not reached in time.
+
+    """
+    places = [(topic, partition) for partition in range(partitions_of(settings, [topic])[topic])]
+    with SpanReader(settings, dict.fromkeys(places)) as reader:
+        reader.stop_at(reader.ends())
+        yield from _until_end(reader, topic, timeout_s)
+
+
+def read_at(
+    settings: KafkaSettings, topic: str, partition: int, offset: int, timeout_s: float = 10.0
+) -> Received | None:
+    """The record at a place; None where there is none, or no such place.
+
+    Raises:
+        BrokerUnavailableError: nobody answers.
+
+    """
+    place = (topic, partition)
+    try:
+        if partition >= partitions_of(settings, [topic])[topic]:
+            return None
+        with SpanReader(settings, {place: offset}) as reader:
+            reader.stop_at({place: min(offset + 1, reader.ends()[place])})
+            found = list(_until_end(reader, topic, timeout_s))
+    except TopicError:
+        return None
+    return found[0] if found and found[0].offset == offset else None
+
+
+def _until_end(reader: "SpanReader", topic: str, timeout_s: float) -> Iterator[Received]:
+    deadline = time.monotonic() + timeout_s
+    while reader.left:
+        if time.monotonic() > deadline:
+            raise BrokerUnavailableError(f"{topic}: its end was not reached in {timeout_s:.0f} s")
+        if record := reader.read():
+            yield record
+
+
 class SpanReader:
     """Reads partitions in order; what aborted transactions left behind is not seen, but passed."""
 
@@ -102,8 +140,7 @@ class SpanReader:
                 "fetch.queue.backoff.ms": 20,
             }
         )
-        # A connection of its own: behind the consumer's, each question would wait for a fetch to come back.
-        self._admin = AdminClient(client_properties(settings))
+        self._offsets = Offsets(settings)
         self._ends: dict[Place, int] = {}
         self.left: set[Place] = set(starts)
         "Partitions that have not come to their end; without ends, all."
@@ -141,7 +178,7 @@ class SpanReader:
 
     def ends(self) -> dict[Place, int]:
         """The offset after the last committed record of each partition, as of now; raises BrokerError."""
-        return self._offsets(self.positions, LATEST)
+        return self._offsets.committed_ends(self.positions)
 
     def stop_at(self, ends: Mapping[Place, int]) -> None:
         """Read up to these offsets and no further; `left` is empty when all are reached."""
@@ -150,7 +187,7 @@ class SpanReader:
         self._consumer.pause([_at(place) for place in self.positions.keys() - self.left])
 
     def _begin(self, starts: Mapping[Place, int | None]) -> dict[Place, int]:
-        first, end = self._offsets(starts, EARLIEST), self._offsets(starts, LATEST)
+        first, end = self._offsets.first(starts), self._offsets.committed_ends(starts)
         return {place: self._begin_at(place, start, first[place], end[place]) for place, start in starts.items()}
 
     def _begin_at(self, place: Place, start: int | None, first: int, end: int) -> int:
@@ -163,23 +200,6 @@ class SpanReader:
         if start < first:
             self.missing.append(Missing(place, start, first - 1))
         return max(start, first)
-
-    def _offsets(self, places: Iterable[Place], wanted: OffsetSpec) -> dict[Place, int]:
-        """A partition that was just made, or whose broker was just started, has no leader for a moment."""
-        asked, deadline = [_at(place) for place in places], time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                return self._asked(asked, wanted)
-            except KafkaException as error:
-                if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
-                    raise as_broker_error(error, self._settings.bootstrap_servers) from error
-            time.sleep(0.1)
-
-    def _asked(self, asked: list[TopicPartition], wanted: OffsetSpec) -> dict[Place, int]:
-        futures = self._admin.list_offsets(
-            dict.fromkeys(asked, wanted), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_S
-        )
-        return {(str(at.topic), at.partition): future.result().offset for at, future in futures.items()}
 
     def _take_event(self, place: Place, message: Message) -> None:
         """An end is where control records and aborted ones are passed too; other events are got over or raise."""

@@ -28,10 +28,11 @@ from producers.recordings.index import NAME, Chosen, Index
 from producers.recordings.recording import Selection, open_recording
 from producers.recordings.writing import RecordingWriter
 from runtime.clients import Received
+from runtime.offsets import Place
 from runtime.registry import open_codec
 from runtime.sessions import run_sessions
 from runtime.settings import KafkaSettings
-from runtime.spans import Place, SpanReader, cluster_of, partitions_of
+from runtime.spans import SpanReader, cluster_of, partitions_of
 from schemas.codec import Codec, Schema
 from schemas.errors import ConfigurationError, RecordingError, TopicError
 from schemas.records import Frame

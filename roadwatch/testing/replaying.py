@@ -18,11 +18,11 @@ from roadwatch.testing.clusters import write_settings
 from roadwatch.testing.outcome import Outcome
 from roadwatch.testing.rules import monitor_settings
 from roadwatch.testing.sending import send
-from runtime.clients import read_all
 from runtime.groups import GroupWatch
 from runtime.jvm import tail
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all
 from schemas.errors import ConfigurationError, LocalStackError
 from schemas.records import Record
 from schemas.topics import (

@@ -14,7 +14,7 @@ from roadwatch.demo.run import LocalRun, RunOptions
 from roadwatch.demo.scenario import write_simulation
 from roadwatch.demo.state import RunState
 from roadwatch.ledger import read_ledger
-from runtime.clients import read_all
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Alert, DayReport, Record
 from schemas.topics import ALERTS, REPORTS, Topic

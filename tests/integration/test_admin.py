@@ -4,8 +4,9 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from runtime.admin import TopicAdmin
-from runtime.clients import Writer, read_all
+from runtime.clients import Writer
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import BrokerUnavailableError, RecordTooLargeError, TopicError
 from schemas.topics import FRAMES

@@ -17,8 +17,9 @@ from producers.recordings.recording import Selection
 from roadwatch.backtesting.comparing import LiveDay
 from roadwatch.backtesting.trying import Request, backtest
 from roadwatch.backtesting.variants import CURRENT, chosen_models, chosen_rules
-from runtime.clients import Writer, read_all
+from runtime.clients import Writer
 from runtime.settings import Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Frame, Label
 from schemas.topics import FRAMES, LABELS, REPORTS, Topic

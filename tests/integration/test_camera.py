@@ -11,8 +11,9 @@ from producers.cameras import CameraConfig, read_camera
 from producers.filming import CameraLoop
 from producers.sink import ListSink
 from roadwatch.cli import app
-from runtime.clients import Received, read_all
+from runtime.clients import Received
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import BrokerUnavailableError, ConfigurationError, RoadwatchError, TopicError
 from schemas.records import Frame, Label, Telemetry

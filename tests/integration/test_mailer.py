@@ -14,8 +14,9 @@ from prometheus_client import REGISTRY
 from monitor.inbox import Inbox, KeptMail, read_mails
 from monitor.mail import delivery_id
 from monitor.mailer import run_mailer
-from runtime.clients import Outgoing, Reader, Writer, read_all
+from runtime.clients import Outgoing, Reader, Writer
 from runtime.settings import KafkaSettings, Settings, Subscription
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.records import Alert, Delivery

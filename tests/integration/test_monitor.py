@@ -20,8 +20,9 @@ from confluent_kafka.admin import AdminClient
 
 from monitor.app import SESSION_TIMEOUT_S, monitor_app
 from runtime.admin import TopicAdmin
-from runtime.clients import PARTITIONER, Outgoing, Received, Writer, client_properties, read_all
+from runtime.clients import PARTITIONER, Outgoing, Received, Writer, client_properties
 from runtime.settings import Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.observations import pack

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from monitor.offline import OfflineMonitor
-from runtime.clients import Outgoing, Writer, read_all
-from runtime.offsets import Ends
+from runtime.clients import Outgoing, Writer
+from runtime.offsets import Offsets
 from runtime.settings import Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import BrokerError
 from schemas.records import Label, Record
@@ -123,10 +124,10 @@ def test_the_ends_of_partitions_are_told(settings: Settings) -> None:
     name = settings.kafka.names.of(PASSAGES)
     with Writer(settings.kafka, Codec()) as writer:
         writer.send_bytes(Outgoing(settings.kafka.names.of(REPORTS), b"day", b"report", []))
-    found = Ends(settings.kafka).of([(name, 0), (settings.kafka.names.of(REPORTS), 0)])
+    found = Offsets(settings.kafka).ends([(name, 0), (settings.kafka.names.of(REPORTS), 0)])
     assert found == {(name, 0): 0, (settings.kafka.names.of(REPORTS), 0): 1}
 
 
 def test_the_ends_of_an_absent_topic_are_refused(settings: Settings) -> None:
     with pytest.raises(BrokerError, match="refused"):
-        Ends(settings.kafka).of([("nowhere", 0)])
+        Offsets(settings.kafka).ends([("nowhere", 0)])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from processors.service import run_processor
-from runtime.clients import Outgoing, Writer, read_all
+from runtime.clients import Outgoing, Writer
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.observations import rows

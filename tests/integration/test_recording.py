@@ -18,8 +18,9 @@ from producers.recordings.recorder import USUAL, Ending, Tally, record
 from producers.recordings.recording import Located, open_recording
 from runtime.admin import TopicAdmin
 from runtime.broker import LocalBroker
-from runtime.clients import Outgoing, Received, Writer, client_properties, read_all
+from runtime.clients import Outgoing, Received, Writer, client_properties
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import ConfigurationError, TopicError
 from schemas.records import Frame

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from runtime.clients import Outgoing, Reader, Received, Writer, read_all
+from runtime.clients import Outgoing, Reader, Received, Writer
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from runtime.transactions import ExactlyOnceLoop, LoopOptions, Work
 from schemas.codec import Codec
 from schemas.records import Label

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from models.registry.store import Registry
-from runtime.clients import Reader, Writer, read_all
+from runtime.clients import Reader, Writer
 from runtime.settings import Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.ids import passage_id
 from schemas.records import Frame, ModelEvent, ModelEventKind

@@ -18,8 +18,8 @@ from models.registry.store import Registry
 from roadwatch.announcing import announce, model_event, whoami
 from roadwatch.cli import app
 from runtime.admin import TopicAdmin
-from runtime.clients import read_all
 from runtime.settings import KafkaSettings, Settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import ConfigurationError, ModelError, ModelRegistryError
 from schemas.records import ModelEvent

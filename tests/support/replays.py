@@ -15,8 +15,9 @@ from producers.recordings.routes import Routes
 from producers.recordings.timeline import Timeline
 from producers.recordings.writing import RecordingWriter
 from runtime.admin import TopicAdmin
-from runtime.clients import Received, read_all
+from runtime.clients import Received
 from runtime.settings import KafkaSettings
+from runtime.spans import read_all
 from schemas.codec import Codec, Schema, schema_of
 from schemas.observations import pack
 from schemas.records import Observations, Record

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from roadwatch.supervisor import Service, Supervisor
 from runtime.admin import TopicAdmin
-from runtime.clients import Reader, read_all
+from runtime.clients import Reader
 from runtime.settings import Settings, load_settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Origin, Prediction, Timings
 from schemas.topics import ALERTS, PREDICTIONS, REPORTS, Topic

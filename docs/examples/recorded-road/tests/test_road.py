@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from roadwatch.testing import BacktestRecording, Outcome, ReplayRecording
-from runtime.clients import read_all
 from runtime.settings import Settings
+from runtime.spans import read_all
 from schemas.topics import LABELS, OBSERVATIONS, TELEMETRY
 
 ROAD = Path(__file__).parents[1]
