@@ -23,7 +23,7 @@ demo: install  ## A real Kafka, four cameras, three days in a minute, and a mail
 	$(BIN)/roadwatch demo
 
 test: install  ## All tests, on a real Kafka
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 qualify: install  ## Test the shipped model as an application: six parts, a page, a verdict
 	$(BIN)/roadwatch models qualify bundled

@@ -14,6 +14,7 @@ from runtime.settings import KafkaSettings, Settings
 from tests.support.brokers import TestBroker, start_broker
 
 cv2.setNumThreads(1)
+os.environ.pop("COLUMNS", None)  # the workers of a test run get it, and rich would keep to it whatever a test asks for
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -17,6 +17,8 @@ from models.qualification.report import Report, figure_names
 from models.qualification.tables import CheckRow, Confusion, FigureRow, check_rows, confusion, figure_rows, headline
 from schemas.errors import ConfigurationError
 
+HERE: Final = Path(__file__).parent
+"Where the templates lie."
 TITLES: Final[dict[Part, tuple[str, str]]] = {
     "accuracy": ("Accuracy", "How often it is right on held-out pictures, for whom, and how honest its confidence is."),
     "errors": ("Errors", "Whether pictures that are hard to take are each handled, and none ends the processor."),
@@ -184,19 +186,20 @@ COUNTS: Final = ("None", "One", "Two", "Three", "Four", "Five", "Six")
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+def environment(folder: Path = HERE) -> jinja2.Environment:
+    """What renders the pages of a folder, with this one's base and macros; everything is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, HERE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["picture"] = lambda jpeg: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
-    environment.filters["words"] = lambda name: name.replace("_", " ")
-    return environment
+    made.filters["picture"] = lambda jpeg: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    made.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
+    made.filters["words"] = lambda name: name.replace("_", " ")
+    return made
 
 
 def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
+    return environment().get_template(name)

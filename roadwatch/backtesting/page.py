@@ -1,6 +1,5 @@
 """A backtest as one HTML page that needs nothing else: no scripts, no fonts, nothing fetched."""
 
-import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 import jinja2
 
 from models.qualification import charts
+from models.qualification.page import environment
 from roadwatch.backtesting.answering import answer, percent, right
 from roadwatch.backtesting.comparing import (
     AlertRow,
@@ -305,17 +305,9 @@ def _told_alerts(beside: LiveAlerts) -> tuple[bool, str]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    here, shared = Path(__file__).parent, Path(charts.__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([here, shared]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["picture"] = lambda jpeg: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    environment.filters["shown"] = _shown
-    return environment
+    made = environment(Path(__file__).parent)
+    made.filters["shown"] = _shown
+    return made
 
 
 def _shown(value: Any) -> str:

@@ -11,10 +11,14 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from models.bundle import Bundle
 from models.registry.history import Step
 from models.registry.store import Registry
 from tests.models.bundles import tiny_bundle
+
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX, where a test before has loaded it
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 FORK = multiprocessing.get_context("fork")

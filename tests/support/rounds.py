@@ -103,15 +103,16 @@ def kill(supervisor: Supervisor) -> None:
 
 def replay(at: Round, recording: Path, *options: str, supervisor: Supervisor, kill_after_s: float | None) -> None:
     """Send a recording, killing the services once on the way if a time is given."""
-    sending = subprocess.Popen(command(at.file, "replay", str(recording), *options), stderr=subprocess.PIPE, text=True)
+    line = command(at.file, "replay", str(recording), *options)
     killed, started = kill_after_s is None, time.monotonic()
-    while sending.poll() is None:
-        if not killed and kill_after_s is not None and time.monotonic() - started > kill_after_s:
-            kill(supervisor)
-            killed = True
-        supervisor.check()
-        time.sleep(0.05)
-    said = sending.stderr.read() if sending.stderr else ""
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as sending:
+        while sending.poll() is None:
+            if not killed and kill_after_s is not None and time.monotonic() - started > kill_after_s:
+                kill(supervisor)
+                killed = True
+            supervisor.check()
+            time.sleep(0.05)
+        said = sending.stderr.read() if sending.stderr else ""
     if sending.returncode or not killed:
         raise AssertionError(f"the replay ended with {sending.returncode}, killed: {killed}\n{said}")
 

@@ -97,20 +97,19 @@ def _line(one: "Found") -> str:
 
 def _table(path: Path, summary: "Summary") -> Table:
     table = Table(title=Text(str(path)))
-    for name in ("topic", "records", "partitions", "MB", "logged", "event time"):
-        times = name in ("logged", "event time")
-        table.add_column(name, justify="left" if times or name == "topic" else "right", no_wrap=times)
+    for name in ("topic", "records", "MB", "logged, UTC", "event time, UTC"):
+        table.add_column(name, justify="right" if name in ("records", "MB") else "left", no_wrap=True)
     for topic in summary.topics:
         table.add_row(*_row(topic))
     table.add_section()
-    table.add_row("in all", str(summary.records), "", f"{summary.bytes / 1e6:.1f}")
+    table.add_row("in all", str(summary.records), f"{summary.bytes / 1e6:.1f}")
     return table
 
 
 def _row(topic: "TopicSummary") -> tuple[str, ...]:
     logged = tuple(1000 * ms for ms in topic.logged_ms) if topic.logged_ms else None
     size = f"{topic.bytes / 1e6:.1f}"
-    return topic.topic, str(topic.records), str(topic.partitions), size, _span(logged), _span(topic.event_us)
+    return topic.topic, str(topic.records), size, _span(logged), _span(topic.event_us)
 
 
 def _remarks(index: "Index", summary: "Summary") -> list[str]:
@@ -166,7 +165,7 @@ def _printable(line: str) -> str:
 def _time(us: int) -> str:
     """A time, microseconds since 1970, or what stands there instead of one."""
     try:
-        return f"{EPOCH + timedelta(microseconds=us):%Y-%m-%d %H:%M:%S}"
+        return f"{EPOCH + timedelta(microseconds=us):%Y-%m-%d %H:%M}"
     except OverflowError:
         return f"{us} µs"
 
