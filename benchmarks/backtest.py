@@ -54,7 +54,7 @@ def main() -> None:
         own = sum(seconds for phase, seconds in phases.items() if phase not in INSIDE)
         console.print(_table(f"Backtest: {title}, CPU seconds", phases))
         console.print(f"besides decoding and inference {own:.2f} s, {own / net:.1%} of the live run's {net:.2f} s")
-        console.print(json.dumps({"equal to live": found["variants"]}, default=str)[:2000], markup=False)
+        console.print(*found["answer"], sep="\n", markup=False, highlight=False)
 
 
 def _live(folder: Path) -> tuple[dict[str, float], float]:

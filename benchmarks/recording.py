@@ -75,7 +75,7 @@ def main() -> None:
             _row(Path(name) / "small", PREDICTIONS, given.small, _predictions),
             _row(Path(name) / "frames", FRAMES, given.frames, _frames),
         ]
-    Console().print(_table(rows))
+    Console(width=130).print(_table(rows))
 
 
 def _row(folder: Path, topic: Topic, count: int, made: Callable[[int], Iterator[Record]]) -> Row:
