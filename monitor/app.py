@@ -53,7 +53,7 @@ REBALANCE_TIMEOUT_S = 4.0
 REQUEST_TIMEOUT_S = 60.0
 
 
-# Beyond three quarters of its buffer Faust stops to read a partition, but hands out what it has read. While an agent
+# Beyond four fifths of its buffer Faust stops to read a partition, but hands out what it has read. While an agent
 # waits for another's records that must fit in, or the other's could not pass.
 POLL_RECORDS = 200
 

@@ -48,6 +48,12 @@ class Position:
         """The first offset that a restart has to read; None before the first record."""
         return next(iter(self._open), self._next)
 
+    def done_until(self, read: int, handed: int | None) -> int:
+        """The offset before which every record is done; `read` is the next to be read, `handed` the last handed out."""
+        if self.is_open or not self.has_taken(handed):
+            return self.committable or 0
+        return read
+
 
 @dataclass(slots=True)
 class Watch:

@@ -16,6 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from monitor.counters import EVENTS
 from monitor.folding import Outcome
 from monitor.merging import waiting_until
 from monitor.shell import IsNew, Outbox, TableValues, leave
@@ -48,13 +49,19 @@ class Reading:
 
     async def labels_before(self, message: Any) -> bool:
         """Wait until the labels that were logged before some observations are folded; false when those come again."""
-        await _grace(message)
-        return await self._folded([TP(self._names.of(LABELS), message.partition)])
+        moves = self._app.reading.moves
+        await self._folded(message, [TP(self._names.of(LABELS), message.partition)], moves)
+        return self._app.reading.moves == moves
 
-    async def everything_before(self, message: Any) -> bool:
-        """Wait until all observations and labels that were sent before are folded; false when the message comes again."""
-        await _grace(message)
-        return await self._folded([*self._all(OBSERVATIONS), *self._all(LABELS)])
+    async def everything_before(self, message: Any) -> int | None:
+        """Wait until all observations and labels that were sent before are folded.
+
+        Returns the offset after the last camera-day that follows from them; None when the message comes again.
+        """
+        moves = self._app.reading.moves
+        await self._folded(message, [*self._all(OBSERVATIONS), *self._all(LABELS)], moves)
+        end = await self.end_of_camera_days()
+        return end if self._app.reading.moves == moves else None
 
     async def end_of_camera_days(self) -> int:
         """The offset after the last camera-day."""
@@ -64,13 +71,12 @@ class Reading:
     def _all(self, topic: Topic) -> Iterable[TP]:
         return (TP(self._names.of(topic), partition) for partition in range(self._partitions))
 
-    async def _folded(self, tps: list[TP]) -> bool:
-        moves, ends = self._app.reading.moves, await self._ends_of(tps)
-        while not await self._has_folded(ends):
-            if self._app.reading.moves != moves:
-                return False
+    async def _folded(self, message: Any, tps: list[TP], moves: int) -> None:
+        """Wait for what is there now, or until partitions have moved."""
+        await _grace(message)
+        ends = await self._ends_of(tps)
+        while self._app.reading.moves == moves and not await self._has_folded(ends):
             await asyncio.sleep(LOOK_EVERY_S)
-        return self._app.reading.moves == moves
 
     async def _ends_of(self, tps: list[TP]) -> dict[TP, int]:
         while True:
@@ -120,19 +126,23 @@ class Settler:
         self._values, self._merge, self._outbox, self._lock = TableValues(table), merge, outbox, lock
         self._reading, self._is_new = reading, is_new
         self._settled: Settled | None = None
+        self._end = 0  # of the camera-days, as far as is known
         self._last_round = time.monotonic()
 
     async def take(self, event: Any) -> None:
         """Report what is due, as far as the topics have settled."""
         message = event.message
         await self._report(message)
-        until_ms = waiting_until(self._values)
-        if until_ms is None or not await self._is_time(message):
+        if self._settled or not await self._is_time(message):
             return
-        if not await self._reading.everything_before(message):
+        until_ms = waiting_until(self._values)
+        if until_ms is None:
+            return
+        end = await self._reading.everything_before(message)
+        if end is None:
             leave(message)
             return
-        self._settled = Settled(until_ms, await self._reading.end_of_camera_days())
+        self._settled = Settled(until_ms, end)
         self._last_round = time.monotonic()
         await self._report(message)
 
@@ -140,10 +150,12 @@ class Settler:
         """Whether nothing more is to be read, or so much that something should be reported meanwhile."""
         if time.monotonic() - self._last_round > ROUND_EVERY_S:
             return True
-        return bool(message.offset + 1 >= await self._reading.end_of_camera_days())
+        if message.offset + 1 >= self._end:
+            self._end = await self._reading.end_of_camera_days()
+        return bool(message.offset + 1 >= self._end)
 
     async def _report(self, message: Any) -> None:
-        """Merge what is settled, once its last camera-day was read; if there are more to read, they come to it."""
+        """Merge what is settled, once its last camera-day was read; until then nothing else is settled."""
         settled = self._settled
         if settled is None or message.offset + 1 < settled.end:
             return
@@ -152,4 +164,6 @@ class Settler:
             outcome.outputs = [record for record in outcome.outputs if await self._is_new(record)]
             await self._outbox.send(outcome, message.partition)
             self._values.write(outcome.writes)
+        for name, count in outcome.counts.items():
+            EVENTS.labels(name).inc(count)
         self._settled = None

@@ -89,10 +89,11 @@ class CommittedThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         return {tp: await consumer.committed(tp) or 0 for tp in tps}
 
-    def unread(self) -> bool:
+    def unread(self, among: Iterable[TP] | None = None) -> bool:
         """Whether committed records lie beyond what was read, as of the last answers of the brokers."""
         assigned = self._ensure_consumer()._subscription.subscription
-        tps = assigned.assignment.tps if assigned and assigned.assignment else ()
+        mine = assigned.assignment.tps if assigned and assigned.assignment else frozenset()
+        tps = mine if among is None else mine & set(among)
         states = [assigned.assignment.state_value(tp) for tp in tps if not self.consumer._is_changelog_tp(tp)]
         return any(state.has_valid_position and (state.lso or 0) > state.position for state in states)
 
@@ -172,25 +173,23 @@ class CommittedConsumer(Consumer):
         return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     async def has_folded(self, ends: Mapping[TP, int]) -> bool:
-        """Whether the group has folded every record before these offsets."""
+        """Whether the group has folded every record before these offsets; what comes after them may be in hand."""
         where = await self._thread.whereabouts(ends)
-        if any(self._is_in_hand(tp, at) for tp, at in where.items()):
-            return False
         others = ends.keys() - where.keys()
-        reached = {tp: at.position for tp, at in where.items()}
+        reached = {tp: self._done_until(tp, at) for tp, at in where.items()}
+        in_hand = {tp for tp, at in where.items() if reached[tp] < at.position}
         reached |= await self._thread.committed(others) if others else {}
-        done = all(reached[tp] >= end for tp, end in ends.items())
-        if not done and not self._thread.unread():
+        late = {tp for tp, end in ends.items() if reached[tp] < end}
+        if late and not late & in_hand and not self._thread.unread(late):
             # Not ours to go on: another member is at it, or a transaction is open.
             cast(CommittedApp, self.app).watch.step()
-        return done
+        return not late
 
-    def _is_in_hand(self, tp: TP, at: Whereabouts) -> bool:
-        """Whether records were read that are not folded yet."""
+    def _done_until(self, tp: TP, at: Whereabouts) -> int:
         position = self._positions[tp]
         for offset in self._acked[tp]:
             position.finish(offset)
-        return position.is_open or not position.has_taken(at.handed)
+        return position.done_until(at.position, at.handed)
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets; what was taken since comes again."""

@@ -25,6 +25,10 @@ _ENCRYPTED_OR_UNSIZED: Final = 0x1 | 0x8
 "Flags of a member that is encrypted, or whose size stands behind it."
 
 
+class RefusedError(RecordingError):
+    """The operating system writes no more; its cause says why."""
+
+
 class Files(Protocol):
     """The files of a recording."""
 
@@ -273,9 +277,9 @@ def writable(where: Path) -> Iterator[None]:
         raise refused(where, error) from error
 
 
-def refused(where: Path, error: OSError) -> RecordingError:
+def refused(where: Path, error: OSError) -> RefusedError:
     """What the operating system says when it takes no more."""
-    return RecordingError(
+    return RefusedError(
         f"{where}: cannot be written: {error.strerror or error}; what is sealed is kept, and can be gone on with"
     )
 

@@ -58,10 +58,13 @@ class Summary:
 
 def summary_of(recording: Recording) -> Summary:
     """What a recording holds; reads no segment."""
-    index = recording.index
-    named = {segment.file for segment in index.segments}
-    unsealed = tuple(name for name in recording.files.names() if is_segment(name) and name not in named)
-    return Summary(tuple(_topic(recording, name) for name in index.topics), unsealed)
+    return Summary(tuple(_topic(recording, name) for name in recording.index.topics), unsealed_of(recording))
+
+
+def unsealed_of(recording: Recording) -> tuple[str, ...]:
+    """Segments that the index does not name: still written, or left behind by a kill."""
+    named = {segment.file for segment in recording.index.segments}
+    return tuple(name for name in recording.files.names() if is_segment(name) and name not in named)
 
 
 def _topic(recording: Recording, name: str) -> TopicSummary:

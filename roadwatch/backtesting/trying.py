@@ -115,5 +115,9 @@ def _time(us: int) -> str:
 def _write(path: Path, text: str) -> None:
     """A reader sees the old file or the new one."""
     beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,5 +1,6 @@
 """`roadwatch backtest`: what a recording's predictions, reports and alerts would have been with other models and rules."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from roadwatch.commands.record.unsealed import say_unsealed
 from roadwatch.context import AsJson, console, errors, print_json, settings_of
 from roadwatch.progress import counted
 from schemas.errors import ConfigurationError
@@ -64,23 +66,32 @@ def backtest(  # noqa: PLR0913, PLR0917  # each option is an argument
     Production is not touched: no broker is needed, and nothing is recorded in the registry. Models classify the
     recorded pictures; the same model and the same rules give the live run's own report, to the byte.
     """
+    from producers.recordings.recording import open_recording
     from roadwatch.backtesting.trying import Request, backtest
     from roadwatch.backtesting.variants import chosen_models, chosen_rules
     from roadwatch.interrupts import sigterm_as_interrupt
 
-    settings = _quiet(context)
+    settings, folder = _quiet(context), out or FOLDER / recording.absolute().stem
+    _require_writable(folder)
     rule_sets = chosen_rules(rules or [], settings)
     selection = _selection(settings, camera, begin, end)
     models = chosen_models(model or [], settings.models)
+    say_unsealed(open_recording(recording))
     request = Request(recording, models, rule_sets, selection, settings.processor)
     with sigterm_as_interrupt(), counted() as progress:
         result = backtest(request, progress)
-    folder = out or FOLDER / recording.absolute().stem
     result.save(folder)
     if as_json:
         print_json(result.plain)
     else:
         _print(result, folder)
+
+
+def _require_writable(folder: Path) -> None:
+    """Nobody should wait for a long backtest whose page cannot be kept."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ConfigurationError("--out", [f"{folder}: {there} is no folder that can be written into"])
 
 
 def _quiet(context: typer.Context) -> "Settings":

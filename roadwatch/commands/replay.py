@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from roadwatch.commands.record.unsealed import say_unsealed
 from roadwatch.context import AsJson, console, errors, print_json, service
 from runtime.settings import KafkaSettings
 from schemas.errors import ConfigurationError
@@ -76,7 +77,7 @@ def replay(  # noqa: PLR0913, PLR0917  # each option is an argument
 
     A span is one of event times, of labels when they were given; roadwatch record cut keeps vehicles whole with theirs.
     --shift-to leaves ids as they are, so that frames sent before, or again, are the same frames to a monitor: shift
-    into fresh topics, with --prefix. --create makes all topics of the table, those keyed by camera with as many
+    into fresh topics, with --prefix. Services that read those need a prefix and groups of their own. --create makes all topics of the table, those keyed by camera with as many
     partitions as such topics have on the target, or had in the recording; kafka.camera_partitions of the services that
     read them must be the same number.
 
@@ -93,9 +94,14 @@ def replay(  # noqa: PLR0913, PLR0917  # each option is an argument
         span = when(begin, option="--from"), when(end, option="--to")
         moment: Moment = "now" if shift_to == "now" else when(shift_to, option="--shift-to")
         kept = open_recording(recording)
+        say_unsealed(kept)
         plan = plan_of(kept, _wish(topic, camera, span, moment, every=every, close=close))
         target = _target(settings.kafka, prefix)
         replayer = _prepared(kept, plan, target, create=create)
+        if create and target.topic_prefix != settings.kafka.topic_prefix:
+            _say_how_to_serve(target)
+        if not resume:
+            _say_held(plan, target)
         _say_left_out(plan)
         with _shown(replayer, plan) as tell:
             outcome = replayer.run(Control(timeline, stop, tell), resume=resume)
@@ -172,11 +178,7 @@ def _prepared(recording: "Recording", plan: "Plan", target: KafkaSettings, *, cr
         _create(recording, plan, target)
     keeping = keeping_partitions(recording.index, plan.topics, target.names, _partitions(target))
     if by_key := [name for name in plan.topics if name not in keeping]:
-        errors.print(
-            f"By key, not to the recorded partitions, of which the target has another number: {', '.join(by_key)}.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _tell(f"By key, not to the recorded partitions, of which the target has another number: {', '.join(by_key)}.")
     return Replayer(recording, plan, target, Routes.of(plan, target.names, keeping, open_codec(target)))
 
 
@@ -194,24 +196,44 @@ def _create(recording: "Recording", plan: "Plan", target: KafkaSettings) -> None
     count = count or target.camera_partitions
     created = TopicAdmin(target.model_copy(update={"camera_partitions": count})).create()
     if created and count != target.camera_partitions:
-        errors.print(
+        _tell(
             f"{len(created)} topics created, with {count} partitions for cameras: set kafka.camera_partitions to {count}"
-            " for the services that read them.",
-            highlight=False,
-            soft_wrap=True,
+            " for the services that read them."
         )
 
 
 # What is shown
 
 
+def _tell(line: str) -> None:
+    errors.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _say_left_out(plan: "Plan") -> None:
     if plan.left_out:
-        names = ", ".join(plan.left_out)
-        errors.print(
-            f"Left out: {names}: services make such anew; --topic {plan.left_out[0]} sends them.",
-            highlight=False,
-            soft_wrap=True,
+        _tell(f"Left out: {', '.join(plan.left_out)}: services make such anew; --all sends them too.")
+
+
+def _say_how_to_serve(target: KafkaSettings) -> None:
+    """A service of the same group as one in production would take that one's partitions and state."""
+    _tell(
+        f"Services that read {target.topic_prefix}.* need kafka.topic_prefix = {target.topic_prefix!r}, and a"
+        " processor.group, monitor.group and mail.group of their own: no other service's."
+    )
+
+
+def _say_held(plan: "Plan", target: KafkaSettings) -> None:
+    """Which topics hold records already; readers get those that are sent besides."""
+    from producers.recordings.planning import called
+    from runtime.offsets import Offsets
+
+    names, counts, offsets = [called(name, target.names) for name in plan.topics], _partitions(target), Offsets(target)
+    places = [(name, partition) for name in names for partition in range(counts[name])]
+    first, ends = offsets.first(places), offsets.ends(places)
+    if held := [name for name in names if any(ends[place] > first[place] for place in places if place[0] == name)]:
+        _tell(
+            f"These hold records already, and get those of the recording besides: {', '.join(held)}."
+            " For topics of their own: --prefix NAME --create."
         )
 
 

@@ -220,9 +220,10 @@ def _forget_offsets(settings: Settings) -> None:
 
 def test_a_state_without_committed_offsets_is_taken_up(settings: Settings) -> None:
     """As after a kill before the first commit: everything is read again from the beginning, and skipped or folded."""
-    for i in feed(settings, seed=5, slices=2):
+    for _ in feed(settings, seed=5, slices=2):
+        before = len(records(settings, PASSAGES))
         with monitor(settings) as process:
-            wait_until(partial(has_passages, settings, 300 * i))
+            wait_until(partial(has_passages, settings, before))
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
         _forget_offsets(settings)

@@ -208,9 +208,20 @@ def test_a_missing_topic_is_named_or_created(kafka: KafkaSettings, tmp_path: Pat
     created = _command(kafka, tmp_path / "road", "--at-once", "--prefix", prefix, "--create")
     _, err = created.communicate(timeout=60)
     assert (created.returncode, "set kafka.camera_partitions to 6" in err) == (0, True)
+    assert f"kafka.topic_prefix = '{prefix}'" in err
+    assert "monitor.group" in err
+    assert "hold records already" not in err
     fresh = kafka.model_copy(update={"topic_prefix": prefix})
     assert TopicAdmin(fresh).existing()[f"{prefix}.frames"].partitions == 6
     assert len(there(fresh, "frames")) == 6
+
+
+def test_topics_that_hold_records_already_are_named(kafka: KafkaSettings, tmp_path: Path) -> None:
+    """Nobody should double a stream, or send yesterday into today's, without being told."""
+    a_road(tmp_path / "road", 3)
+    told = [_command(kafka, tmp_path / "road", "--at-once").communicate(timeout=60)[1] for _ in range(2)]
+    held = f"besides: {kafka.topic_prefix}.frames, {kafka.topic_prefix}.labels. For topics of their own"
+    assert [held in err for err in told] == [False, True]
 
 
 def test_a_record_that_the_target_refuses_ends_the_replay(kafka: KafkaSettings, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from monitor.progress import STALLED_S, Position, Watch
 
 
@@ -78,3 +80,25 @@ def test_what_was_handed_out_is_taken_sooner_or_later() -> None:
     position.take(7)
     assert position.has_taken(7)
     assert not position.has_taken(8)
+
+
+@pytest.mark.parametrize(
+    ("taken", "done", "read", "handed", "until"),
+    [
+        ((), (), 12, None, 12),  # nothing to take: gaps alone, or nothing
+        ((7, 9), (7, 9), 12, 9, 12),  # a gap behind the last one
+        ((7, 9), (7,), 12, 9, 9),  # one is in hand, those before it are done
+        ((7, 9), (7, 9), 12, 11, 10),  # one was handed out that has not arrived
+        ((), (), 12, 11, 0),  # likewise, and none before it
+    ],
+)
+def test_what_is_done_is_known_while_more_is_in_hand(
+    taken: tuple[int, ...], done: tuple[int, ...], read: int, handed: int | None, until: int
+) -> None:
+    """Who waits for an offset need not wait for a pause in the stream."""
+    position = Position()
+    for offset in taken:
+        position.take(offset)
+    for offset in done:
+        position.finish(offset)
+    assert position.done_until(read, handed) == until

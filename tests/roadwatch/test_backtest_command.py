@@ -104,6 +104,13 @@ def test_ctrl_c_leaves_no_page(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_can_never_be_made_is_refused_before_anything_is_read(run: Run, tmp_path: Path) -> None:
+    """The recording is not even there."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"--out: .*\n.*file is no folder"):
+        run("nowhere", "--out", "file/page")
+
+
 def test_a_folder_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="--out"):

@@ -1,5 +1,7 @@
 """`roadwatch record`: a group whose first argument may be a folder; its times and durations."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 from roadwatch.cli import app
 from roadwatch.commands.record.times import duration, instant
 from schemas.errors import ConfigurationError
+from tests.support.entries import a_recording
 
 
 @pytest.mark.parametrize("line", ["record", "record --help", "record -h", "record FOLDER --help"])
@@ -33,6 +36,29 @@ def test_a_folder_is_recorded_into_wherever_it_stands(line: str, tmp_path: Path)
     assert isinstance(result.exception, ConfigurationError)
     assert "no topic 'nothing'; there are frames, " in str(result.exception)
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("line", ["record {}", "record verify nothing --salvage {}"])
+def test_a_recording_is_not_made_in_a_zip_file(line: str, tmp_path: Path) -> None:
+    """Or in any other file; a folder whose name ends so would be taken for one."""
+    (tmp_path / "notes").touch()
+    for name, said in (("day.zip", "record merge"), ("notes", "is a file")):
+        result = CliRunner().invoke(app, line.format(tmp_path / name).split())
+        assert isinstance(result.exception, ConfigurationError)
+        assert said in str(result.exception)
+    assert not (tmp_path / "day.zip").exists()
+
+
+@pytest.mark.parametrize("limit", ["8", "unlimited"])
+def test_a_salvage_is_there_whole_or_not_at_all(tmp_path: Path, limit: str) -> None:
+    """Half a salvage would be taken for all that could be saved."""
+    day = a_recording(tmp_path / "day", entries=2000)
+    (day / "recording.json").write_text("{")
+    command = f"ulimit -f {limit}; exec {sys.executable} -m roadwatch record verify {day} --salvage {tmp_path / 'kept'}"
+    found = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    whole = {"day", "kept"} if limit == "unlimited" else {"day"}
+    assert (found.returncode, {path.name for path in tmp_path.iterdir()}) == (1, whole)
+    assert ("kept: cannot be written: File too large\n" in found.stderr) == (limit == "8")
 
 
 def test_a_named_command_is_that_command() -> None:

@@ -40,6 +40,13 @@ def test_info_says_what_is_odd(day: Path) -> None:
     assert "frames, partition 1: offsets 70 to 79 are missing." in output
 
 
+def test_info_is_whole_on_a_narrow_terminal(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    output = run("info", day).output
+    assert "…" not in output
+    assert "records" in output
+
+
 def test_info_as_json(day: Path) -> None:
     told = json.loads(run("info", day, "--json").stdout)
     assert (told["records"], told["complete"], told["unsealed"]) == (240, True, [])

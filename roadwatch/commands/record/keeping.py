@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from roadwatch.commands.record.places import require_folder
 from roadwatch.commands.record.times import duration, instant
 from roadwatch.context import AsJson, console, errors, print_json, settings_of
 from runtime.settings import Settings
@@ -81,6 +82,7 @@ def keep(  # noqa: PLR0913, PLR0917  # each option is an argument
 
     settings = settings_of(context)
     configure_logs(settings.service)
+    require_folder(folder, "FOLDER")
     wanted = _Wanted(topic or [], camera or [], begin, end, pictures)
     topics, chosen = wanted.topics(), wanted.chosen(settings)
     ending = _ending(follow, lasting, chosen)

@@ -1,15 +1,16 @@
 """`roadwatch record info` and `roadwatch record verify`: what a recording holds, and whether it is sound."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from roadwatch.commands.record.places import made, require_folder, require_free
 from roadwatch.context import AsJson, console, print_json
 from schemas.replayed import EPOCH
 
@@ -53,6 +54,9 @@ def verify(
     from producers.recordings.verifying import verify as verified
     from roadwatch.progress import counted
 
+    if salvage:
+        require_folder(salvage, "--salvage")
+        require_free(salvage)
     with counted() as report:
         found = verified(path, lambda done, total: report("Verifying", done, total))
     kept = _salvaged(path, salvage) if salvage and not found.sound else None
@@ -67,11 +71,13 @@ def _salvaged(path: Path, folder: Path) -> "Salvaged":
     from importlib.metadata import version
 
     from producers.recordings.verifying import salvage
+    from roadwatch.interrupts import sigterm_as_interrupt
     from roadwatch.progress import counted
 
-    with counted() as report:
-        made_by = f"roadwatch {version('roadwatch')}"
-        return salvage(path, folder, made_by=made_by, progress=lambda done, total: report("Salvaging", done, total))
+    made_by = f"roadwatch {version('roadwatch')}"
+    with sigterm_as_interrupt(), counted() as report, made(folder) as beside:
+        kept = salvage(path, beside, made_by=made_by, progress=lambda done, total: report("Salvaging", done, total))
+    return replace(kept, folder=folder)
 
 
 def _tell(found: "Verification", kept: "Salvaged | None") -> None:
@@ -98,7 +104,8 @@ def _line(one: "Found") -> str:
 def _table(path: Path, summary: "Summary") -> Table:
     table = Table(title=Text(str(path)))
     for name in ("topic", "records", "MB", "logged, UTC", "event time, UTC"):
-        table.add_column(name, justify="right" if name in ("records", "MB") else "left", no_wrap=True)
+        justify: Literal["right", "left"] = "right" if name in ("records", "MB") else "left"
+        table.add_column(name, justify=justify, no_wrap="UTC" not in name, overflow="fold")
     for topic in summary.topics:
         table.add_row(*_row(topic))
     table.add_section()

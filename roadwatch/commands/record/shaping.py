@@ -1,6 +1,5 @@
 """Recordings from recordings: cut and merged."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,10 +10,12 @@ import typer
 from rich.filesize import decimal
 from rich.table import Table
 
+from roadwatch.commands.record.places import made
 from roadwatch.commands.record.times import instant
+from roadwatch.commands.record.unsealed import say_unsealed
 from roadwatch.context import AsJson, console, print_json, settings_of
 from runtime.settings import MonitorSettings
-from schemas.errors import ConfigurationError, RecordingError
+from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from producers.recordings.index import Chosen, Index
@@ -63,8 +64,10 @@ def cut(  # noqa: PLR0913, PLR0917  # each option is an argument
     monitor = settings_of(context).monitor
     chosen = _chosen(monitor.timezone, begin, end, camera or [], pictures)
     topics = frozenset(topic) if topic else None
-    with _progress() as progress, _made(out) as folder:
-        index = cut_out(open_recording(recording), folder, chosen, topics, progress, _closing_us(chosen, monitor))
+    with _progress() as progress, made(out) as folder:
+        whole = open_recording(recording)
+        say_unsealed(whole)
+        index = cut_out(whole, folder, chosen, topics, progress, _closing_us(chosen, monitor))
     _say("Cut", out, index, as_json)
 
 
@@ -82,8 +85,11 @@ def merge(
     *sources, out = recordings
     if not sources:
         raise ConfigurationError("OUT", ["only one name is given; name the recordings, and last where to write"])
-    with _progress() as progress, _made(out) as folder:
-        index = merge_all([open_recording(path) for path in sources], folder, progress)
+    with _progress() as progress, made(out) as folder:
+        pieces = [open_recording(path) for path in sources]
+        for piece in pieces:
+            say_unsealed(piece)
+        index = merge_all(pieces, folder, progress)
     _say("Merged", out, index, as_json)
 
 
@@ -130,32 +136,6 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield report
 
 
-@contextmanager
-def _made(out: Path) -> Iterator[Path]:
-    """A folder beside the wanted place, which becomes it when all is written; a .zip is packed."""
-    from producers.recordings.writing import pack
-
-    _require_free(out)
-    try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{out.name}.", dir=out.absolute().parent) as beside:
-            folder = Path(beside) / "recording"
-            yield folder
-            if out.suffix == ".zip":
-                pack(folder, out)
-            else:
-                folder.replace(out)
-    except OSError as error:
-        raise RecordingError(f"{out}: cannot be written: {error.strerror or error}") from error
-
-
-def _require_free(out: Path) -> None:
-    if out.suffix == ".zip" and out.exists():
-        raise RecordingError(f"{out}: is there already; choose another name, or delete it")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise RecordingError(f"{out}: not empty; choose a folder that is not there, or a name that ends in .zip")
-
-
 def _say(what: str, out: Path, index: "Index", as_json: bool) -> None:
     if as_json:
         print_json(_plain(out, index))
@@ -163,6 +143,8 @@ def _say(what: str, out: Path, index: "Index", as_json: bool) -> None:
     console.print(_table(what, index))
     if not index.segments:
         console.print("Nothing of the span is in the recording: what was written is empty.")
+    elif all(segment.first_us is None for segment in index.segments):
+        console.print("Nothing in it has an event time: of the span itself there is nothing.")
     ending = "" if index.complete else " (not complete, as what it was made of)"
     console.print(f"{what}: {out}{ending}", markup=False, highlight=False, soft_wrap=True)
 

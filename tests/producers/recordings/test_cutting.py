@@ -29,6 +29,7 @@ from schemas.replayed import EPOCH
 from tests.monitor.world import START, Bus, end, policy
 from tests.support.entries import kept
 from tests.support.records import NOON, a_frame
+from tests.support.replays import entry, recorded
 from tests.support.roads import CAMERAS, DAYS, a_long_road, a_moment, a_road, at_us
 
 DAY = timedelta(days=1)
@@ -283,6 +284,36 @@ def test_an_empty_cut_is_said_and_no_fault(road: Path, tmp_path: Path) -> None:
     )
     assert code == 0
     assert "is empty" in told
+
+
+def test_a_cut_of_what_has_no_event_time_alone_is_said(tmp_path: Path) -> None:
+    """A model's steps are in every cut, and are nothing of its span."""
+    recorded(tmp_path / "models", {("models", 0): [replace(entry(a_frame(0), 0), first_us=None, last_us=None)]})
+    code, told = _run("cut", tmp_path / "models", tmp_path / "out", "--from", "2027-01-01")
+    assert code == 0
+    assert "of the span itself there is nothing" in told
+
+
+@pytest.mark.parametrize("command", ["cut", "merge"])
+def test_what_is_not_sealed_yet_is_said_to_be_passed_over(tmp_path: Path, command: str) -> None:
+    """A recording that is being written has segments that its index does not name."""
+    recorded(tmp_path / "live", {("frames", 0): [entry(a_frame(0), 0)]})
+    with RecordingWriter.resume(tmp_path / "live") as writer:
+        writer.write("frames", 0, entry(a_frame(1), 1))
+        writer.flush()
+        code, told = _run(command, tmp_path / "live", tmp_path / "out")
+    assert code == 0
+    assert "passed over, for they are not sealed: 1 segments" in told
+
+
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_a_full_disk_is_said_and_nothing_is_left_behind(road: Path, tmp_path: Path, out: str) -> None:
+    """It names what was asked for, and promises nothing: a cut begins anew."""
+    command = f"ulimit -f 8; exec {sys.executable} -m roadwatch record cut {road} {tmp_path / out}"
+    found = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 1
+    assert f"error: {tmp_path / out}: cannot be written: File too large\n" in found.stderr
+    assert not list(tmp_path.iterdir())
 
 
 MEASURED = """
