@@ -24,6 +24,7 @@ from monitor.transport import CommittedApp
 from runtime.offsets import Offsets
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerError
+from schemas.records import DayReport, Record
 from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, Topic
 
 log = structlog.get_logger(__name__)
@@ -112,6 +113,12 @@ class Settled(NamedTuple):
     "The offset after the last camera-day that follows from it."
 
 
+def _say(record: Record) -> None:
+    if isinstance(record, DayReport):
+        found = record.scores
+        log.info("day reported", day=record.day, revision=record.revision, accuracy=found.accuracy, n=found.labelled)
+
+
 class Settler:
     """Makes the merger report what is due, after a camera-day was taken in.
 
@@ -166,4 +173,6 @@ class Settler:
             self._values.write(outcome.writes)
         for name, count in outcome.counts.items():
             EVENTS.labels(name).inc(count)
+        for report in outcome.outputs:
+            _say(report)
         self._settled = None

@@ -41,4 +41,4 @@ def counted() -> Iterator[Callable[[str, int, int], None]]:
 
 def _bars(amount: ProgressColumn) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    return Progress(*columns, console=errors, transient=True)
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)

@@ -8,6 +8,7 @@ Kafka takes such an offset into a transaction (KIP-98, TxnOffsetCommit with gene
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ _REFUSALS: Final = frozenset(
     }
 )
 "What waiting does not mend; all else is taken for an outage."
+_LEFT: Final[Counter[str]] = Counter()
+"By name, steps of this process that were left to their threads: once more each may take the name over."
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 
@@ -73,6 +76,7 @@ class PositionedWriter:
         self._beside = beside
         self._lost = Event()
         self._refused: list[BrokerError] = []
+        self._begun_s = 0.0
 
     def __enter__(self) -> Self:
         """Take the name over.
@@ -82,6 +86,7 @@ class PositionedWriter:
             BrokerError: the broker refuses.
 
         """
+        self._begun_s = time.monotonic()
         self._consumer = Consumer(self._consumer_properties())
         self._producer = Producer(self._producer_properties())
         try:
@@ -105,6 +110,8 @@ class PositionedWriter:
         """How far the sequence was done; None where it was not begun, or was finished and forgotten."""
         with self._converted():
             [found] = self._consumer.committed([TopicPartition(self._beside, 0)], STEP_TIMEOUT_S)
+            if found.error is not None:
+                raise KafkaException(found.error)
         return None if found.offset < 0 else Position(found.offset, found.metadata or "")
 
     def send(self, records: Iterable[Outgoing], position: Position) -> None:
@@ -141,9 +148,11 @@ class PositionedWriter:
             if self._lost.is_set():
                 deadline = min(deadline, time.monotonic() + GRACE_S)
             if time.monotonic() > deadline:
+                _LEFT[self._name] += 1
                 raise BrokerUnavailableError(f"{self._settings.bootstrap_servers} does not answer, or not to the end")
 
     def _transaction(self, records: Iterable[Outgoing], position: Position) -> None:
+        self._begun_s = time.monotonic()
         self._producer.begin_transaction()
         for record in records:
             produce(self._producer, record, self._on_delivery)
@@ -176,10 +185,16 @@ class PositionedWriter:
             self._producer.poll(0)
         if self._refused:
             return self._refused[0]
-        if cause.code() in _FENCED:
+        if cause.code() in _FENCED and not self._fenced_by_nobody():
             return SupersededError(f"another process has taken this over ({self._name}), and goes on with it")
         ours = as_broker_error(error, self._settings.bootstrap_servers)
         return ours if cause.code() in _REFUSALS else BrokerUnavailableError(str(ours))
+
+    def _fenced_by_nobody(self) -> bool:
+        """Whether the broker may have ended the transaction by itself, or one that was left to its thread has come back."""
+        left, _LEFT[self._name] = _LEFT[self._name], max(0, _LEFT[self._name] - 1)
+        ran_out = time.monotonic() - self._begun_s > TRANSACTION_TIMEOUT_MS / 2000
+        return left > 0 or ran_out or self._lost.is_set()
 
     def _consumer_properties(self) -> dict[str, object]:
         return {

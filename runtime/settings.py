@@ -78,7 +78,7 @@ class ProcessorSettings(Section):
     """The stream processors."""
 
     group: str = "roadwatch-processor"
-    "The consumer group."
+    "The consumer group; with another kafka.topic_prefix, PREFIX-processor."
     bundle: Path | None = None
     "A model bundle's folder, which then serves whatever the registry says; None: the registry's champion."
     batch: int = Field(default=256, ge=1, le=10_000)
@@ -104,7 +104,7 @@ class MonitorSettings(Section):
     """Windows, joins and rules."""
 
     group: str = "roadwatch-monitor"
-    "The consumer group; also names its changelog topics."
+    "The consumer group, which also names its changelog topics; with another kafka.topic_prefix, PREFIX-monitor."
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     "Where a day begins and ends, IANA name."
     lateness: timedelta = timedelta(minutes=10)
@@ -149,7 +149,7 @@ class MailSettings(Section):
     """The mailer and its subscriptions."""
 
     group: str = "roadwatch-mailer"
-    "The consumer group."
+    "The consumer group; with another kafka.topic_prefix, PREFIX-mailer."
     host: str = "127.0.0.1"
     "The SMTP server."
     port: int = Field(default=1025, ge=1, le=65535)
@@ -195,6 +195,10 @@ class ServiceSettings(Section):
     "Touched while the service is well, for `roadwatch health`; None for none."
 
 
+GROUPS = {"processor": "processor", "monitor": "monitor", "mail": "mailer"}
+"Sections whose services are a consumer group, and what it is called behind the topics' prefix."
+
+
 class Settings(BaseSettings):
     """All settings of all services."""
 
@@ -214,6 +218,22 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     cameras_file: Path = Path("cameras.toml")
     "Describes cameras and zones."
+
+    @model_validator(mode="before")
+    @classmethod
+    def _groups_beside_topics(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Services on topics of another prefix are other groups: they would else take the place of those that run."""
+        kafka = given.get("kafka", {})
+        prefix = kafka.get("topic_prefix") if isinstance(kafka, dict) else kafka.topic_prefix
+        if not prefix:
+            return given
+        sections = {name: given.get(name, {}) for name in GROUPS}
+        named = {
+            name: {"group": f"{prefix}-{GROUPS[name]}", **section}
+            for name, section in sections.items()
+            if isinstance(section, dict)
+        }
+        return {**given, **named}
 
 
 class _GivenEnvironment(EnvSettingsSource):

@@ -49,7 +49,13 @@ class Plan:
     def topics(self) -> tuple[str, ...]:
         """The topics that are read."""
         told = () if self.told is None else (self.told,)
-        return (*((FRAMES.name,) if self.frames else ()), *told, LABELS.name, *LIVE)
+        return (*((FRAMES.name,) if self.frames else ()), *told, LABELS.name, *self.live)
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """The topics of the live run's answers: of all cameras and all days, or there is nothing to compare them with."""
+        whole = (self.selection.cameras, self.selection.from_us, self.selection.to_us) == (None, None, None)
+        return LIVE if whole else ()
 
 
 def plan_of(recording: Recording, selection: Selection, *, classify: bool, recorded: bool) -> Plan:
@@ -123,9 +129,9 @@ def _framed(entry: Entry, reader: Reader) -> bytes:
 
 def _entries(recording: Recording, plan: Plan) -> Iterator[Located]:
     """Labels have no end: they are given after what they are for, and count as long as its day is open."""
-    within = replace(plan.selection, topics=frozenset(plan.topics) - {LABELS.name, *LIVE})
+    within = replace(plan.selection, topics=frozenset(plan.topics) - {LABELS.name, *plan.live})
     labels = replace(plan.selection, topics=frozenset({LABELS.name}), to_us=None)
-    live = Selection(topics=frozenset(LIVE))
+    live = Selection(topics=frozenset(plan.live))
     return merge(*(recording.entries(selection) for selection in (within, labels, live)))
 
 

@@ -64,7 +64,8 @@ def backtest(  # noqa: PLR0913, PLR0917  # each option is an argument
     """Say what a recording's reports and alerts would have been with other models and other rules, side by side.
 
     Production is not touched: no broker is needed, and nothing is recorded in the registry. Models classify the
-    recorded pictures; the same model and the same rules give the live run's own report, to the byte.
+    recorded pictures; the same model and the same rules give the live run's own report, to the byte. With --camera,
+    --from or --to there is no comparison with the live run, which saw all.
     """
     from producers.recordings.recording import open_recording
     from roadwatch.backtesting.trying import Request, backtest

@@ -77,7 +77,7 @@ def replay(  # noqa: PLR0913, PLR0917  # each option is an argument
 
     A span is one of event times, of labels when they were given; roadwatch record cut keeps vehicles whole with theirs.
     --shift-to leaves ids as they are, so that frames sent before, or again, are the same frames to a monitor: shift
-    into fresh topics, with --prefix. Services that read those need a prefix and groups of their own. --create makes all topics of the table, those keyed by camera with as many
+    into fresh topics, with --prefix; services read those with the same kafka.topic_prefix. --create makes all topics of the table, those keyed by camera with as many
     partitions as such topics have on the target, or had in the recording; kafka.camera_partitions of the services that
     read them must be the same number.
 
@@ -215,11 +215,7 @@ def _say_left_out(plan: "Plan") -> None:
 
 
 def _say_how_to_serve(target: KafkaSettings) -> None:
-    """A service of the same group as one in production would take that one's partitions and state."""
-    _tell(
-        f"Services that read {target.topic_prefix}.* need kafka.topic_prefix = {target.topic_prefix!r}, and a"
-        " processor.group, monitor.group and mail.group of their own: no other service's."
-    )
+    _tell(f"Services read {target.topic_prefix}.* with kafka.topic_prefix = {target.topic_prefix!r} in their settings.")
 
 
 def _say_held(plan: "Plan", target: KafkaSettings) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,15 +124,13 @@ def test_a_target_that_goes_away_is_waited_for(tmp_path: Path) -> None:
         seen: list[Progress] = []
         control = Control(Timeline(10, time.monotonic), threading.Event(), seen.append)
         replayer = a_replayer(recording, kafka)
-        outcome: list[object] = []
-        sending = threading.Thread(target=lambda: outcome.append(replayer.run(control)))
-        sending.start()
-        assert eventually(lambda: bool(seen) and seen[-1].done > 20)
-        broker.stop()
-        assert eventually(lambda: seen[-1].trouble is not None, 40)
-        broker.start()
-        sending.join(90)
-        assert outcome
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(replayer.run, control)
+            assert eventually(lambda: bool(seen) and seen[-1].done > 20)
+            broker.stop()
+            assert eventually(lambda: seen[-1].trouble is not None, 40)
+            broker.start()
+            assert sending.result(90).finished
         _assert_all_there(recording, kafka)
 
 

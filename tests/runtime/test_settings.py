@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtime.clients import client_properties
-from runtime.settings import load_settings, read_secret
+from runtime.settings import KafkaSettings, Settings, load_settings, read_secret
 from schemas.errors import ConfigurationError
 
 
@@ -64,3 +64,20 @@ def test_librdkafka_properties_pass_through_and_secrets_come_from_files(tmp_path
 def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="the secret cannot be read"):
         read_secret(tmp_path / "none")
+
+
+def test_groups_are_named_after_the_topics_prefix(tmp_path: Path) -> None:
+    """Services of replayed topics take nothing from those that run; a group that is named keeps its name."""
+    file = tmp_path / "again.toml"
+    file.write_text('[kafka]\ntopic_prefix = "again"\n[monitor]\ntimezone = "UTC"\n', encoding="utf-8")
+    settings = load_settings(file, {"ROADWATCH_MAIL__GROUP": "post"})
+    assert (settings.processor.group, settings.monitor.group, settings.mail.group) == (
+        "again-processor",
+        "again-monitor",
+        "post",
+    )
+
+
+def test_groups_are_ours_without_a_prefix() -> None:
+    assert Settings().processor.group == "roadwatch-processor"
+    assert Settings(kafka=KafkaSettings(topic_prefix="")).monitor.group == "roadwatch-monitor"
