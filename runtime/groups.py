@@ -6,6 +6,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from runtime.clients import as_broker_error, client_properties
+from runtime.offsets import Offsets
 from runtime.settings import KafkaSettings
 from schemas.errors import TopicError
 
@@ -22,6 +23,7 @@ class GroupWatch:
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._settings = settings
+        self._offsets = Offsets(settings)
         self._consumer = Consumer(
             {
                 **client_properties(settings),
@@ -51,13 +53,14 @@ class GroupWatch:
         metadata = self._consumer.list_topics(topic, TIMEOUT_S).topics[topic]
         if metadata.error is not None:
             raise TopicError(f"{topic} is not there")
-        asked = [TopicPartition(topic, partition) for partition in metadata.partitions]
-        return sum(self._left(at) for at in self._consumer.committed(asked, TIMEOUT_S))
+        places = [(topic, partition) for partition in metadata.partitions]
+        firsts, ends = self._offsets.first(places), self._offsets.ends(places)
+        committed = self._consumer.committed([TopicPartition(*place) for place in places], TIMEOUT_S)
+        return sum(self._left(at, firsts[topic, at.partition], ends[topic, at.partition]) for at in committed)
 
-    def _left(self, committed: TopicPartition) -> int:
-        low, high = self._consumer.get_watermark_offsets(committed, TIMEOUT_S)
-        at = max(low, committed.offset)
-        return high - at if high > at and self._holds_records(committed.topic, committed.partition, at) else 0
+    def _left(self, committed: TopicPartition, first: int, end: int) -> int:
+        at = max(first, committed.offset)
+        return end - at if end > at and self._holds_records(committed.topic, committed.partition, at) else 0
 
     def _holds_records(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a record follows: the last offsets may be markers of transactions, which no group ever commits."""
