@@ -108,10 +108,18 @@ class TopicAdmin:
         if not wanted:
             return {}
         futures = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted])
-        return {
-            resource.name: _values(future.result(TIMEOUT_S), wanted[resource.name])
-            for resource, future in futures.items()
-        }
+        found = {resource.name: self._entries(future) for resource, future in futures.items()}
+        return {name: _values(entries, wanted[name]) for name, entries in found.items()}
+
+    def _entries(self, future: object) -> dict[str, ConfigEntry]:
+        """A topic's configuration; empty for one that was deleted since it was listed."""
+        try:
+            entries: dict[str, ConfigEntry] = future.result(TIMEOUT_S)  # type: ignore[attr-defined]
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return {}
+            raise as_broker_error(error, self._settings.bootstrap_servers) from error
+        return entries
 
     def _new(self, topic: WantedTopic) -> NewTopic:
         return NewTopic(
