@@ -24,6 +24,7 @@ from monitor.counters import CAMERA_STATES
 from monitor.folding import Outcome, Position, take_label, take_observations
 from monitor.merging import take_camera_day, take_settled
 from monitor.model_alerts import take_model_event
+from monitor.policies import policy
 from monitor.progress import Watch
 from monitor.published import Published
 from monitor.rules import day_rules
@@ -31,7 +32,6 @@ from monitor.security import credentials
 from monitor.settling import Reading, Settler
 from monitor.shell import Intake, Outbox
 from monitor.transport import CommittedApp
-from monitor.windows import Calendar
 from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
@@ -61,17 +61,6 @@ Take = Callable[[Any], Awaitable[None]]
 
 CAMERAS, MERGER = "cameras", "merger"
 "The tables."
-
-
-def policy(settings: MonitorSettings) -> Policy:
-    """When passages and days are over."""
-    return Policy(
-        calendar=Calendar(settings.timezone),
-        lateness=settings.lateness,
-        label_patience=settings.label_patience,
-        passage_timeout=settings.passage_timeout,
-        max_skew=settings.max_skew,
-    )
 
 
 @dataclass(frozen=True, slots=True)

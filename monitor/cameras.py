@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from monitor.chunks import SIZE
 from monitor.signals import Watches
-from monitor.windows import Calendar, from_us, span_us, to_us
+from monitor.windows import Calendar, span_us
 from schemas.records import Drift
+from schemas.times import from_us, to_us
 
 CLOSE = 64
 "Chunks between two runs that are kept as one."

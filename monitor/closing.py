@@ -8,8 +8,9 @@ from datetime import timedelta
 from monitor.cameras import Camera, Policy, Span
 from monitor.chunks import SIZE, Chunk, Chunks, Given, Row, Verdict
 from monitor.metrics import cells
-from monitor.windows import Calendar, span_us, to_us
+from monitor.windows import Calendar, span_us
 from schemas.records import CameraDay, Tally
+from schemas.times import to_us
 
 PASSAGE_SPAN = timedelta(hours=1)
 "No vehicle passes for longer: chunks this much older than a closed day's end cannot matter to the next day."

@@ -9,7 +9,6 @@ camera's last offset was taken in already and changes nothing.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from monitor import rules
 from monitor.cameras import Camera, Key, OpenDay, OpenPassage, Policy, decoded
@@ -18,12 +17,12 @@ from monitor.closing import camera_day, forget, frame_us, needed_later, opening,
 from monitor.passages import certainty, crossing_us, passage_record, verdict
 from monitor.quantiles import bucket_of
 from monitor.signals import BRIGHTNESS, CONFIDENCE, Found, Signal
-from monitor.windows import from_us, span_us, to_us
+from monitor.windows import span_us
 from schemas.errors import DecodingError
 from schemas.ids import FrameRef, parse_id
 from schemas.observations import Observation, rows
 from schemas.records import CameraDay, Label, Observations, Record
-from schemas.replayed import EPOCH
+from schemas.times import from_ms, from_us, to_us
 from schemas.topics import OBSERVATIONS
 
 
@@ -125,7 +124,7 @@ class Fold:
     def observations(self, batch: Observations) -> None:
         """Take the frames of a batch in, one by one."""
         self._camera.frames_ms = max(self._camera.frames_ms, self._logged_ms)
-        believed_until = EPOCH + timedelta(milliseconds=self._logged_ms) + self._policy.max_skew
+        believed_until = from_ms(self._logged_ms) + self._policy.max_skew
         for i, seen in enumerate(rows(batch)):
             if seen.captured_at > believed_until:
                 self._refuse(seen)
@@ -143,7 +142,7 @@ class Fold:
             self._advance()
 
     def _refuse(self, seen: Observation) -> None:
-        logged_at = EPOCH + timedelta(milliseconds=self._logged_ms)
+        logged_at = from_ms(self._logged_ms)
         self.out.counts["future_frames"] += 1
         self.out.faults.append(
             f"{seen.frame_id} was captured at {seen.captured_at.isoformat()}, ahead of when it was logged"

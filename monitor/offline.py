@@ -15,7 +15,7 @@ from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.rules import Rule
 from schemas.codec import Codec
 from schemas.records import CameraDay, Label, Observations, Record
-from schemas.replayed import EPOCH
+from schemas.times import EPOCH
 from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS
 
 MILLISECOND = timedelta(milliseconds=1)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from monitor.cameras import Key
 from monitor.chunks import Row
-from monitor.windows import from_us
 from schemas.ids import passage_id
 from schemas.records import Passage
+from schemas.times import from_us
 
 
 def verdict(rows: Sequence[Row]) -> str | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from monitor.drift import Adwin, Change, Detector, Snapshot, SnapshotError
-from monitor.windows import from_us
 from schemas.records import Drift
+from schemas.times import from_us
 
 Harm = Literal["falling", "either"]
 

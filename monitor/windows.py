@@ -1,4 +1,4 @@
-"""Days in a time zone, and event time as whole microseconds.
+"""Days in a time zone.
 
 ── 2026-10-24 ──┼──────── 2026-10-25, 25 h ────────┼── 2026-10-26 ──     Europe/Berlin
             22:00Z                             23:00Z
@@ -9,18 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def to_us(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def from_us(at_us: int) -> datetime:
-    """The time that so many microseconds after 1970 are, UTC."""
-    return EPOCH + timedelta(microseconds=at_us)
+from schemas.times import MICROSECOND
 
 
 def span_us(span: timedelta) -> int:

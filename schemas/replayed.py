@@ -1,12 +1,12 @@
 """When a record was first logged: by Kafka's timestamp, or, of a replayed one, by what its replay says."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+
+from schemas.times import from_ms
 
 LOGGED_AT = "roadwatch-logged-at"
 "Header of replayed records: Kafka's timestamp of the original, milliseconds since 1970, as decimal digits."
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def logged_at_header(timestamp_ms: int) -> tuple[str, bytes]:
@@ -25,4 +25,4 @@ def logged_ms(timestamp_ms: int, headers: Iterable[tuple[str, bytes]]) -> int:
 
 def logged_at(timestamp_ms: int, headers: Iterable[tuple[str, bytes]]) -> datetime:
     """When a record was first logged, UTC."""
-    return EPOCH + timedelta(milliseconds=logged_ms(timestamp_ms, headers))
+    return from_ms(logged_ms(timestamp_ms, headers))

@@ -10,11 +10,12 @@ from typing import Final
 
 from producers.labels import promise_of
 from producers.recordings.container import Entry
-from producers.recordings.entries import Reader, us_of
+from producers.recordings.entries import Reader
 from producers.recordings.recording import PLACES, Located
 from schemas.codec import Codec
 from schemas.ids import frame_id
 from schemas.records import Frame, Label, Observations, Record
+from schemas.times import to_us
 from schemas.topics import FRAMES, LABELS, OBSERVATIONS
 
 SOURCE: Final = "replay"
@@ -63,7 +64,7 @@ class Closer:
         logged_ms = self._latest_ms + 1
         body = Codec().split(Codec().encode(record), type(record))[1]
         ours = len(self._readers[topic].schemas) - 1
-        entry = Entry(last.offset + 1, logged_ms, us_of(at), us_of(at), last.entry.key, (), ours, body)
+        entry = Entry(last.offset + 1, logged_ms, to_us(at), to_us(at), last.entry.key, (), ours, body)
         return Located(logged_ms, PLACES[topic], last.partition, entry.offset, topic, entry)
 
 

@@ -29,7 +29,8 @@ from schemas.records import (
     Record,
     Telemetry,
 )
-from schemas.replayed import EPOCH, LOGGED_AT, logged_at_header, logged_ms
+from schemas.replayed import LOGGED_AT, logged_at_header, logged_ms
+from schemas.times import to_us
 from schemas.topics import TABLE, Topic
 
 TIMES: Final[dict[type[Record], str]] = {
@@ -86,13 +87,7 @@ def _event_time(body: bytes, writer: Schema, record_type: type[Record]) -> tuple
         raise DecodingError(f"{record_type.__name__}: {len(body)} bytes do not decode: {error!r}") from error
     value = found[name]
     times: list[datetime] = value if isinstance(value, list) else [value]
-    return (us_of(min(times)), us_of(max(times))) if times else (None, None)
-
-
-def us_of(when: datetime) -> int:
-    """Microseconds since 1970."""
-    since = when - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return (to_us(min(times)), to_us(max(times))) if times else (None, None)
 
 
 @cache

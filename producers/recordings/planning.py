@@ -64,11 +64,6 @@ class Plan:
         """The topics that something is sent to."""
         return tuple(self.readers)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all that was recorded of its topics is sent."""
-        return (self.selection.cameras, self.selection.from_us, self.selection.to_us) == (None, None, None)
-
     def name(self, recording: str, prefix: str) -> str:
         """The name that this replay's position is kept under, at whatever speed it goes."""
         plain = [

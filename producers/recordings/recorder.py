@@ -40,7 +40,7 @@ from schemas.topics import TABLE, Topic
 
 log = structlog.get_logger(__name__)
 
-INTERNAL: Final = frozenset({"shadow-predictions", "camera-days", "deliveries", "ticks"})
+INTERNAL: Final = frozenset({"shadow-predictions", "camera-days", "deliveries"})
 "What services write for themselves: recorded only where named."
 USUAL: Final = tuple(topic.name for topic in TABLE if topic.name not in INTERNAL)
 "What is recorded where no topic is named: all that a replay or a backtest asks for."

@@ -41,6 +41,11 @@ class Selection:
     to_us: int | None = None
     "Until before this event time."
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether of its topics everything is wanted."""
+        return (self.cameras, self.from_us, self.to_us) == (None, None, None)
+
     def wants(self, topic: str, entry: Entry) -> bool:
         """Whether an entry is wanted; a batch is where any of it is."""
         return self._wants_topic(topic) and self._wants_key(topic, entry) and self._wants_time(entry)

@@ -19,12 +19,13 @@ from producers.recordings.container import UNREAD
 from producers.recordings.planning import Plan
 from producers.recordings.recording import Located, Recording
 from producers.recordings.routes import Routes
-from producers.recordings.sequence import Sequence, at_of
+from producers.recordings.sequence import Sequence
 from producers.recordings.timeline import Timeline, slices
 from runtime.positioned import Position, PositionedWriter
 from runtime.sessions import FIRST_WAIT_S, LONGEST_WAIT_S
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError, RecordingError, TopicError
+from schemas.times import from_us
 
 log = structlog.get_logger(__name__)
 
@@ -201,7 +202,7 @@ class Replayer:
         last_us = max((located.entry.last_us for located in slice_ if located.entry.last_us is not None), default=None)
         if last_us is None:
             return self._outcome.last_at
-        at = at_of(last_us) + (self._outcome.shift or timedelta(0))
+        at = from_us(last_us) + (self._outcome.shift or timedelta(0))
         return max(at, self._outcome.last_at or at)
 
     # The end

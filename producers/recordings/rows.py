@@ -9,11 +9,12 @@ from typing import Any, Final, NamedTuple, cast
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from producers.recordings.container import Entry
-from producers.recordings.entries import Reader, us_of
+from producers.recordings.entries import Reader
 from schemas.codec import Schema, schema_of
 from schemas.errors import RecordingError
 from schemas.ids import parse_id
 from schemas.observations import NONE
+from schemas.times import to_us
 from schemas.topics import FRAMES, OBSERVATIONS, PREDICTIONS, SHADOW_PREDICTIONS
 
 ROWS: Final = frozenset(topic.name for topic in (FRAMES, PREDICTIONS, SHADOW_PREDICTIONS, OBSERVATIONS))
@@ -56,13 +57,13 @@ def rows_of(entry: Entry, reader: Reader) -> list[Row]:
 def _row_of_one(plain: Mapping[str, Any]) -> Row:
     camera_id, epoch, sequence, at, passage = (plain[name] for name in _OF_ONE)
     first = None if passage is None else Key(camera_id, epoch, parse_id(passage).sequence)
-    return Row(Key(camera_id, epoch, sequence), us_of(at), first)
+    return Row(Key(camera_id, epoch, sequence), to_us(at), first)
 
 
 def _rows_of_batch(plain: Mapping[str, Any]) -> list[Row]:
     camera_id, epoch, *columns = (plain[name] for name in _OF_A_BATCH)
     return [
-        Row(Key(camera_id, epoch, sequence), us_of(at), None if first == NONE else Key(camera_id, epoch, first))
+        Row(Key(camera_id, epoch, sequence), to_us(at), None if first == NONE else Key(camera_id, epoch, first))
         for sequence, at, first in zip(*columns, strict=True)
     ]
 
@@ -126,7 +127,7 @@ class _Batch:
     def entry(self, rows: Sequence[_Cells]) -> Entry:
         """Likewise, with other rows."""
         columns = {name: [value for row in rows for value in row[i]] for i, name in enumerate(self._columns)}
-        out, times = BytesIO(), [us_of(self._at(row)) for row in rows]
+        out, times = BytesIO(), [to_us(self._at(row)) for row in rows]
         schemaless_writer(out, self._schema, {**self.rest, **columns})
         return replace(self._entry, first_us=min(times), last_us=max(times), body=out.getvalue())
 
@@ -147,4 +148,4 @@ def _cells(column: Sequence[Any], rows: int) -> list[tuple[Any, ...]]:
 
 def at_us(at: datetime | None) -> int | None:
     """Microseconds since 1970; None for no time."""
-    return None if at is None else us_of(at)
+    return None if at is None else to_us(at)

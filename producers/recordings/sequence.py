@@ -7,7 +7,7 @@ from producers.recordings.closing import Closer
 from producers.recordings.planning import Plan
 from producers.recordings.recording import Located, Recording
 from schemas.errors import ConfigurationError
-from schemas.replayed import EPOCH
+from schemas.times import from_us
 
 
 class Sequence:
@@ -42,14 +42,14 @@ class Sequence:
         first_us = self._first_us()
         if first_us is None:
             raise self.nothing()
-        return to - at_of(first_us)
+        return to - from_us(first_us)
 
     def nothing(self) -> ConfigurationError:
         """The error that says that nothing of the recording is chosen, and what there is."""
         first_us = min((us for us in self._firsts() if us is not None), default=None)
         lasts = [segment.last_us for segment in self._recording.index.segments if segment.last_us is not None]
         there = (
-            f"its event times are {at_of(first_us)} to {at_of(max(lasts))}"
+            f"its event times are {from_us(first_us)} to {from_us(max(lasts))}"
             if first_us is not None
             else "it has no event times"
         )
@@ -59,14 +59,9 @@ class Sequence:
         )
 
     def _first_us(self) -> int | None:
-        firsts = self._firsts() if self._plan.is_whole else (located.entry.first_us for located in self)
+        firsts = self._firsts() if self._plan.selection.is_whole else (located.entry.first_us for located in self)
         return min((us for us in firsts if us is not None), default=None)
 
     def _firsts(self) -> Iterator[int | None]:
         topics = self._plan.selection.topics or ()
         return (segment.first_us for segment in self._recording.index.segments if segment.topic in topics)
-
-
-def at_of(us: int) -> datetime:
-    """A time, given as microseconds since 1970, UTC."""
-    return EPOCH + timedelta(microseconds=us)

@@ -8,15 +8,14 @@ that is ahead of the clock; each of those goes in by itself.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from monitor.cameras import Policy
 from monitor.offline import OfflineMonitor
-from monitor.windows import to_us
 from roadwatch.backtesting.columns import joined, part
 from schemas.errors import DecodingError
 from schemas.records import Label, Observations, Record
-from schemas.replayed import EPOCH
+from schemas.times import from_ms, to_us
 
 MOST_ROWS: Final = 512
 "Rows of a camera that are joined."
@@ -63,7 +62,7 @@ class Feed:
     def label(self, label: Label, logged_ms: int) -> bool:
         """Take a label in; False where it names what is not its camera's."""
         try:
-            self._give(monitor.label(label, _time(logged_ms)) for monitor in self._monitors)
+            self._give(monitor.label(label, from_ms(logged_ms)) for monitor in self._monitors)
         except DecodingError:
             return False
         return True
@@ -108,7 +107,7 @@ class Feed:
             self._observe(joined(waiting.batches), waiting.logged_ms)
 
     def _observe(self, batch: Observations, at_ms: int) -> None:
-        at = _time(at_ms)
+        at = from_ms(at_ms)
         self._give(monitor.observations(batch, at) for monitor in self._monitors)
 
     def _give(self, outputs: Iterable[list[Record]]) -> None:
@@ -157,7 +156,3 @@ class _Calm:
                 begins.append(to_us(starts_at + wait))
                 ends.append(to_us(ends_at + wait))
         return max(begins), min(ends)
-
-
-def _time(logged_ms: int) -> Any:
-    return EPOCH + timedelta(milliseconds=logged_ms)

@@ -8,13 +8,14 @@ import cv2
 
 from processors.pictures import decode
 from producers.recordings.container import Entry
-from producers.recordings.entries import Reader, us_of
+from producers.recordings.entries import Reader
 from producers.recordings.index import Segment
 from producers.recordings.recording import Recording, Selection
 from roadwatch.backtesting.differing import Differing
 from roadwatch.backtesting.stream import readers_of
 from schemas.errors import PictureError, RecordError
 from schemas.records import Frame, Label
+from schemas.times import to_us
 from schemas.topics import FRAMES, LABELS
 
 HEIGHT: Final = 120
@@ -76,7 +77,7 @@ def _of_segment(recording: Recording, segment: Segment, spans: Sequence[Span], r
 
 def _span(vehicle: Differing) -> Span:
     key = vehicle.camera_id.encode()
-    return key, us_of(vehicle.first_at) - SLACK_US, us_of(vehicle.last_at) + SLACK_US
+    return key, to_us(vehicle.first_at) - SLACK_US, to_us(vehicle.last_at) + SLACK_US
 
 
 def _holds(segment: Segment, span: Span) -> bool:

@@ -7,14 +7,13 @@ items ─► chunks ─► frames: Predictor ─► Claims ─┐
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from itertools import chain, groupby
 from typing import Final, cast
 
 import cv2
 
-from monitor.app import policy
 from monitor.offline import OfflineMonitor
+from monitor.policies import policy
 from monitor.rules import day_rules
 from processors.classifier import Classifier
 from producers.recordings.recording import Recording, Selection
@@ -30,7 +29,7 @@ from runtime.clients import Received
 from runtime.settings import ProcessorSettings
 from schemas.observations import pack
 from schemas.records import Label, Observations, Passage, Prediction, Record
-from schemas.replayed import EPOCH
+from schemas.times import from_us
 
 CHUNK: Final = 4096
 "Records that are looked at before frames are classified, however few frames are among them."
@@ -270,7 +269,7 @@ def _within(batch: Observations, logged: Sequence[int], span: Selection) -> tupl
     """The rows of a batch that lie in the wanted span."""
     if span.from_us is None and span.to_us is None:
         return batch, logged
-    since = EPOCH + timedelta(microseconds=span.from_us or 0)
-    until = None if span.to_us is None else EPOCH + timedelta(microseconds=span.to_us)
+    since = from_us(span.from_us or 0)
+    until = None if span.to_us is None else from_us(span.to_us)
     rows = [i for i, at in enumerate(batch.captured_at) if at >= since and (until is None or at < until)]
     return (batch, logged) if len(rows) == len(logged) else (part(batch, rows), [logged[row] for row in rows])

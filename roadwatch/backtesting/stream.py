@@ -54,8 +54,7 @@ class Plan:
     @property
     def live(self) -> tuple[str, ...]:
         """The topics of the live run's answers: of all cameras and all days, or there is nothing to compare them with."""
-        whole = (self.selection.cameras, self.selection.from_us, self.selection.to_us) == (None, None, None)
-        return LIVE if whole else ()
+        return LIVE if self.selection.is_whole else ()
 
 
 def plan_of(recording: Recording, selection: Selection, *, classify: bool, recorded: bool) -> Plan:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from roadwatch.backtesting.stream import plan_of
 from roadwatch.backtesting.variants import Model, RuleSet
 from runtime.settings import ProcessorSettings
 from schemas.errors import ConfigurationError, RecordingError
-from schemas.replayed import EPOCH
+from schemas.times import from_us
 
 PAGE: Final = "index.html"
 DOCUMENT: Final = "backtest.json"
@@ -109,7 +108,7 @@ def _require_some(recording: Recording, outcome: Outcome) -> None:
 
 
 def _time(us: int) -> str:
-    return f"{EPOCH + timedelta(microseconds=us):%Y-%m-%dT%H:%MZ}"
+    return f"{from_us(us):%Y-%m-%dT%H:%MZ}"
 
 
 def _write(path: Path, text: str) -> None:

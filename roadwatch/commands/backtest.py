@@ -105,9 +105,9 @@ def _quiet(context: typer.Context) -> "Settings":
 
 
 def _selection(settings: "Settings", cameras: Sequence[str] | None, begin: str | None, end: str | None) -> "Selection":
-    from producers.recordings.entries import us_of
     from producers.recordings.recording import Selection
     from roadwatch.commands.record.times import instant
+    from schemas.times import to_us
 
     first = instant(begin, settings.monitor.timezone, "--from") if begin else None
     last = instant(end, settings.monitor.timezone, "--to") if end else None
@@ -115,8 +115,8 @@ def _selection(settings: "Settings", cameras: Sequence[str] | None, begin: str |
         raise ConfigurationError("--to", [f"{end} is not after --from {begin}"])
     return Selection(
         cameras=frozenset(cameras) if cameras else None,
-        from_us=us_of(first) if first else None,
-        to_us=us_of(last) if last else None,
+        from_us=to_us(first) if first else None,
+        to_us=to_us(last) if last else None,
     )
 
 

@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -77,9 +77,9 @@ def replay(  # noqa: PLR0913, PLR0917  # each option is an argument
 
     A span is one of event times, of labels when they were given; roadwatch record cut keeps vehicles whole with theirs.
     --shift-to leaves ids as they are, so that frames sent before, or again, are the same frames to a monitor: shift
-    into fresh topics, with --prefix; services read those with the same kafka.topic_prefix. --create makes all topics of the table, those keyed by camera with as many
-    partitions as such topics have on the target, or had in the recording; kafka.camera_partitions of the services that
-    read them must be the same number.
+    into fresh topics, with --prefix; services read those with the same kafka.topic_prefix. --create makes all topics of
+    the table, those keyed by camera with as many partitions as such topics have on the target, or had in the recording;
+    kafka.camera_partitions of the services that read them must be the same number.
 
     roadwatch replay friday --speed 10 --prefix again --create
     """
@@ -97,11 +97,14 @@ def replay(  # noqa: PLR0913, PLR0917  # each option is an argument
         say_unsealed(kept)
         plan = plan_of(kept, _wish(topic, camera, span, moment, every=every, close=close))
         target = _target(settings.kafka, prefix)
-        replayer = _prepared(kept, plan, target, create=create)
+        if create:
+            _create(kept, plan, target)
+        counts = _partitions(target)
+        replayer = _prepared(kept, plan, target, counts)
         if create and target.topic_prefix != settings.kafka.topic_prefix:
             _say_how_to_serve(target)
         if not resume:
-            _say_held(plan, target)
+            _say_held(plan, target, counts)
         _say_left_out(plan)
         with _shown(replayer, plan) as tell:
             outcome = replayer.run(Control(timeline, stop, tell), resume=resume)
@@ -131,8 +134,8 @@ def _wish(
     every: bool,
     close: bool,
 ) -> "Wish":
-    from producers.recordings.entries import us_of
     from producers.recordings.planning import Wish
+    from schemas.times import to_us
 
     if topics and every:
         raise ConfigurationError("command line", ["--topic and --all: choose one"])
@@ -143,8 +146,8 @@ def _wish(
         topics=tuple(dict.fromkeys(topics or ())),
         every=every,
         cameras=frozenset(cameras) if cameras else None,
-        from_us=us_of(begin) if begin else None,
-        to_us=us_of(end) if end else None,
+        from_us=to_us(begin) if begin else None,
+        to_us=to_us(end) if end else None,
         shift_to=shift_to,
         close=close,
     )
@@ -167,16 +170,14 @@ def _target(kafka: KafkaSettings, prefix: str | None) -> KafkaSettings:
 # The target
 
 
-def _prepared(recording: "Recording", plan: "Plan", target: KafkaSettings, *, create: bool) -> "Replayer":
+def _prepared(recording: "Recording", plan: "Plan", target: KafkaSettings, counts: Mapping[str, int]) -> "Replayer":
     """What sends, once the target's topics are seen to take it."""
     from producers.recordings.planning import keeping_partitions
     from producers.recordings.replayer import Replayer
     from producers.recordings.routes import Routes
     from runtime.registry import open_codec
 
-    if create:
-        _create(recording, plan, target)
-    keeping = keeping_partitions(recording.index, plan.topics, target.names, _partitions(target))
+    keeping = keeping_partitions(recording.index, plan.topics, target.names, counts)
     if by_key := [name for name in plan.topics if name not in keeping]:
         _tell(f"By key, not to the recorded partitions, of which the target has another number: {', '.join(by_key)}.")
     return Replayer(recording, plan, target, Routes.of(plan, target.names, keeping, open_codec(target)))
@@ -218,12 +219,12 @@ def _say_how_to_serve(target: KafkaSettings) -> None:
     _tell(f"Services read {target.topic_prefix}.* with kafka.topic_prefix = {target.topic_prefix!r} in their settings.")
 
 
-def _say_held(plan: "Plan", target: KafkaSettings) -> None:
+def _say_held(plan: "Plan", target: KafkaSettings, counts: Mapping[str, int]) -> None:
     """Which topics hold records already; readers get those that are sent besides."""
     from producers.recordings.planning import called
     from runtime.offsets import Offsets
 
-    names, counts, offsets = [called(name, target.names) for name in plan.topics], _partitions(target), Offsets(target)
+    names, offsets = [called(name, target.names) for name in plan.topics], Offsets(target)
     places = [(name, partition) for name in names for partition in range(counts[name])]
     first, ends = offsets.first(places), offsets.ends(places)
     if held := [name for name in names if any(ends[place] > first[place] for place in places if place[0] == name)]:
@@ -241,7 +242,7 @@ def _shown(replayer: "Replayer", plan: "Plan") -> "Iterator[Callable[[Progress],
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        task = bars.add_task("Replaying", total=replayer.sequence.most if plan.is_whole else None)
+        task = bars.add_task("Replaying", total=replayer.sequence.most if plan.selection.is_whole else None)
         yield lambda now: bars.update(task, completed=now.done, description=_told(now))
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import structlog
 
-from monitor.app import policy
 from monitor.offline import OfflineMonitor
+from monitor.policies import policy
 from monitor.rules import day_rules
 from producers.recordings.recording import Recording, Selection, open_recording
 from roadwatch.backtesting.feeding import Feed

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from producers.recordings.container import UNREAD, Entry
-from producers.recordings.entries import outgoing_of, reader_of, us_of
+from producers.recordings.entries import outgoing_of, reader_of
 from producers.recordings.index import Chosen
 from producers.recordings.recorder import USUAL, Ending, Tally, record
 from producers.recordings.recording import Located, open_recording
@@ -24,6 +24,7 @@ from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import ConfigurationError, TopicError
 from schemas.records import Frame
+from schemas.times import to_us
 from schemas.topics import ALERTS, FRAMES, LABELS, PREDICTIONS
 from tests.support.records import NOON, a_frame, a_label, a_prediction, an_alert
 from tests.support.waiting import eventually
@@ -132,7 +133,7 @@ def test_a_topic_that_does_not_exist_is_named(kafka: KafkaSettings, tmp_path: Pa
 
 def test_a_span_without_records_gives_an_empty_recording(kafka: KafkaSettings, tmp_path: Path) -> None:
     _send(kafka, range(5))
-    tally = _record(kafka, tmp_path / "r", "frames", chosen=Chosen(from_us=us_of(NOON.replace(year=2030))))
+    tally = _record(kafka, tmp_path / "r", "frames", chosen=Chosen(from_us=to_us(NOON.replace(year=2030))))
     assert (tally.complete, sum(tally.kept.values()), tally.passed_over) == (True, 0, {"frames": 5})
     assert open_recording(tmp_path / "r").index.segments == ()
 
@@ -140,7 +141,7 @@ def test_a_span_without_records_gives_an_empty_recording(kafka: KafkaSettings, t
 def test_cameras_and_spans_are_chosen(kafka: KafkaSettings, tmp_path: Path) -> None:
     _send(kafka, range(10))
     _send(kafka, range(10), "bridge")
-    span = Chosen(cameras=("bridge",), from_us=us_of(NOON) + 3_000_000, to_us=us_of(NOON) + 6_000_000)
+    span = Chosen(cameras=("bridge",), from_us=to_us(NOON) + 3_000_000, to_us=to_us(NOON) + 6_000_000)
     _record(kafka, tmp_path / "r", "frames", chosen=span)
     found = [
         reader_of("frames", open_recording(tmp_path / "r").index.topics["frames"]).record(one.entry)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from producers.recordings.entries import us_of
 from producers.recordings.planning import Wish, plan_of
 from producers.recordings.recording import Recording
 from producers.recordings.replayer import Control, Progress
@@ -26,6 +25,7 @@ from schemas.codec import Codec, Schema, schema_of, schema_text
 from schemas.errors import BrokerError, ConfigurationError, RecordingError, SupersededError
 from schemas.records import Frame, Label
 from schemas.replayed import logged_ms
+from schemas.times import to_us
 from tests.support.records import NOON, a_frame, a_label
 from tests.support.replays import LOGGED_MS, a_replayer, a_road, entry, expected, recorded, replay, shown, there
 from tests.support.waiting import eventually
@@ -167,7 +167,7 @@ def test_times_move_together(kafka: KafkaSettings, tmp_path: Path) -> None:
     decoded = [Codec().decode(record.value, Frame) for record in frames if record.key == b"gate"]
     assert decoded == [a_frame(n, picture=b"\xff" * 50, captured_at=a_frame(n).captured_at + by) for n in range(30)]
     logged = [logged_ms(0, record.headers) for record in frames if record.key == b"gate"]
-    assert logged == [LOGGED_MS + us_of(NOON + by) // 1000 - us_of(NOON) // 1000 + n * 1000 for n in range(30)]
+    assert logged == [LOGGED_MS + to_us(NOON + by) // 1000 - to_us(NOON) // 1000 + n * 1000 for n in range(30)]
 
 
 def _without(field: str) -> Schema:

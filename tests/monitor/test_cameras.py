@@ -5,8 +5,8 @@ import json
 from monitor.cameras import Camera, OpenDay, Span, decoded
 from monitor.chunks import Given
 from monitor.chunks import decoded as decoded_chunk
-from monitor.windows import to_us
 from schemas.records import Drift
+from schemas.times import to_us
 from tests.monitor.world import START
 
 DRIFT = Drift("brightness", "adwin", START, 120.0, 180.0, worse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.drift import Adwin, Detector, SnapshotError
 from monitor.signals import BRIGHTNESS, CONFIDENCE, Found, Watches
-from monitor.windows import to_us
+from schemas.times import to_us
 
 DETECTORS: list[type[Detector]] = [Adwin]
 START = datetime(2026, 3, 2, tzinfo=UTC)

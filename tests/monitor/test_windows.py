@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.windows import Calendar, day_after, day_before, from_us, to_us
+from monitor.windows import Calendar, day_after, day_before
+from schemas.times import from_us, to_us
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from models.bundle import load_bundle
-from monitor.app import policy
 from monitor.offline import OfflineMonitor
+from monitor.policies import policy
 from monitor.rules import day_rules
 from producers.recordings.recording import Selection
 from roadwatch.backtesting.feeding import Feed
@@ -21,7 +21,7 @@ from roadwatch.backtesting.variants import CURRENT, RECORDED, chosen_models, cho
 from runtime.settings import ModelSettings, MonitorSettings, Settings
 from schemas.errors import ConfigurationError, ModelError, RecordingError
 from schemas.records import Frame, Label, Observations, Record
-from schemas.replayed import EPOCH
+from schemas.times import EPOCH
 from tests.monitor.recorded import Logged as Recorded
 from tests.monitor.recorded import corrections, fed, live, offline, recorded, told
 from tests.monitor.world import policy as policy_with

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from models.bundle import Bundle, save_bundle
-from monitor.app import policy
 from monitor.offline import OfflineMonitor
+from monitor.policies import policy
 from monitor.rules import day_rules
 from processors.classifier import Classifier
 from processors.frames import FrameBatches
@@ -25,7 +25,7 @@ from schemas.codec import Codec
 from schemas.ids import frame_id, passage_id
 from schemas.observations import pack
 from schemas.records import Alert, Box, DayReport, Frame, Label, Observations, Record
-from schemas.replayed import EPOCH
+from schemas.times import EPOCH
 from schemas.topics import Names
 from tests.models.bundles import tiny_bundle, tiny_graph
 from tests.monitor.world import CLASSES, START, batches, traffic

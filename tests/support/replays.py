@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from producers.recordings.container import Entry
-from producers.recordings.entries import TIMES, TOPICS, us_of
+from producers.recordings.entries import TIMES, TOPICS
 from producers.recordings.index import Chosen
 from producers.recordings.planning import Plan, Wish, keeping_partitions, plan_of
 from producers.recordings.recording import Recording, open_recording
@@ -21,9 +21,10 @@ from runtime.spans import read_all
 from schemas.codec import Codec, Schema, schema_of
 from schemas.observations import pack
 from schemas.records import Observations, Record
+from schemas.times import to_us
 from tests.support.records import NOON, a_frame, a_label, a_prediction
 
-LOGGED_MS = us_of(NOON) // 1000
+LOGGED_MS = to_us(NOON) // 1000
 "When the first record was logged."
 
 
@@ -37,7 +38,7 @@ def entry(
     plain = Codec().split(Codec().encode(record), type(record))[1] if body is None else body
     headers = (("traceparent", b"00-%d" % offset), ("twice", b"1"), ("twice", b"2"))
     at_ms = logged_ms + offset * 1000
-    return Entry(offset, at_ms, us_of(min(times)), us_of(max(times)), key, headers, schema, plain)
+    return Entry(offset, at_ms, to_us(min(times)), to_us(max(times)), key, headers, schema, plain)
 
 
 def recorded(

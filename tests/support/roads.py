@@ -16,7 +16,7 @@ from schemas.codec import Codec
 from schemas.ids import frame_id, passage_id
 from schemas.observations import pack
 from schemas.records import Label, ModelEvent, Prediction, Record, Telemetry
-from schemas.replayed import EPOCH
+from schemas.times import EPOCH
 from tests.monitor.world import CLASSES, START, batches, frame_label_of, milliseconds, promise, traffic
 from tests.support.records import NOON, a_frame, a_label
 

@@ -17,6 +17,7 @@ from roadwatch.commands.record.times import duration, instant
 from roadwatch.context import AsJson, console, errors, print_json, settings_of
 from runtime.settings import Settings
 from schemas.errors import ConfigurationError
+from schemas.times import to_us
 
 if TYPE_CHECKING:
     from producers.recordings.index import Chosen, Index
@@ -116,7 +117,6 @@ class _Wanted:
         return tuple(dict.fromkeys(self.topic)) or USUAL
 
     def chosen(self, settings: Settings) -> "Chosen":
-        from producers.recordings.entries import us_of
         from producers.recordings.index import Chosen
 
         first = instant(self.begin, settings.monitor.timezone, "--from") if self.begin else None
@@ -125,8 +125,8 @@ class _Wanted:
             raise ConfigurationError("--to", [f"{self.end} is not after --from {self.begin}"])
         return Chosen(
             cameras=tuple(sorted(set(self.camera))) or None,
-            from_us=us_of(first) if first else None,
-            to_us=us_of(last) if last else None,
+            from_us=to_us(first) if first else None,
+            to_us=to_us(last) if last else None,
             pictures=self.pictures,
         )
 

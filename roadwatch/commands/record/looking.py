@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from roadwatch.commands.record.places import made, require_folder, require_free
 from roadwatch.context import AsJson, console, print_json
-from schemas.replayed import EPOCH
+from schemas.times import from_us
 
 if TYPE_CHECKING:
     from producers.recordings.index import Index
@@ -172,7 +171,7 @@ def _printable(line: str) -> str:
 def _time(us: int) -> str:
     """A time, microseconds since 1970, or what stands there instead of one."""
     try:
-        return f"{EPOCH + timedelta(microseconds=us):%Y-%m-%d %H:%M}"
+        return f"{from_us(us):%Y-%m-%d %H:%M}"
     except OverflowError:
         return f"{us} µs"
 

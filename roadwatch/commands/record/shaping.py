@@ -97,8 +97,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {"cut": cut, "merge": merge}
 
 
 def _chosen(timezone: str, begin: str | None, end: str | None, cameras: list[str], pictures: bool) -> "Chosen":
-    from producers.recordings.entries import us_of
     from producers.recordings.index import Chosen
+    from schemas.times import to_us
 
     first = instant(begin, timezone, "--from") if begin else None
     last = instant(end, timezone, "--to") if end else None
@@ -106,8 +106,8 @@ def _chosen(timezone: str, begin: str | None, end: str | None, cameras: list[str
         raise ConfigurationError("--to", [f"{end} is not after --from {begin}"])
     return Chosen(
         cameras=tuple(sorted(set(cameras))) or None,
-        from_us=us_of(first) if first else None,
-        to_us=us_of(last) if last else None,
+        from_us=to_us(first) if first else None,
+        to_us=to_us(last) if last else None,
         pictures=pictures,
     )
 

@@ -25,7 +25,7 @@ from runtime.clients import Received
 from schemas.codec import Codec
 from schemas.errors import ConfigurationError, RecordingError
 from schemas.records import CameraDay, Frame, Label, Observations, Prediction, Record
-from schemas.replayed import EPOCH
+from schemas.times import from_ms
 from tests.monitor.world import START, Bus, end, policy
 from tests.support.entries import kept
 from tests.support.records import NOON, a_frame
@@ -63,7 +63,7 @@ def _days(path: Path, rules: Policy = PATIENT) -> dict[tuple[str, str], CameraDa
     last: dict[str, Observations] = {}
     for one in recording.entries():
         record = readers[one.topic].record(one.entry) if one.entry.schema != UNREAD else None
-        logged_at = EPOCH + timedelta(milliseconds=one.entry.logged_ms)
+        logged_at = from_ms(one.entry.logged_ms)
         if isinstance(record, Observations):
             bus.batch(record, one.offset, logged_at)
             last[record.camera_id] = record

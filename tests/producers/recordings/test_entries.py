@@ -7,7 +7,7 @@ import pytest
 from fastavro import parse_schema
 
 from producers.recordings.container import UNREAD
-from producers.recordings.entries import TIMES, Reader, entry_of, outgoing_of, reader_of, us_of
+from producers.recordings.entries import TIMES, Reader, entry_of, outgoing_of, reader_of
 from producers.recordings.index import RecordedTopic
 from runtime.clients import Received
 from schemas.codec import Codec, Schema, schema_of, schema_text
@@ -15,6 +15,7 @@ from schemas.errors import DecodingError, RecordingError, RegistryUnavailableErr
 from schemas.observations import pack
 from schemas.records import Label, Record
 from schemas.replayed import LOGGED_AT
+from schemas.times import to_us
 from schemas.topics import FRAMES, LABELS, OBSERVATIONS, TABLE, Topic
 from tests.support.records import NOON, a_frame, a_label, a_prediction
 
@@ -41,7 +42,7 @@ def _older(record_type: type[Record], missing: str) -> Schema:
 def test_a_record_comes_back_as_it_was() -> None:
     received = _received(Codec().encode(a_label()))
     entry = entry_of(received, LABELS, Codec(), lambda _: 0)
-    assert (entry.offset, entry.logged_ms, entry.first_us, entry.last_us) == (7, LOGGED_MS, us_of(NOON), us_of(NOON))
+    assert (entry.offset, entry.logged_ms, entry.first_us, entry.last_us) == (7, LOGGED_MS, to_us(NOON), to_us(NOON))
     out = outgoing_of(entry, _reader(schema_of(Label)), "there", Codec())
     assert (out.topic, out.key, out.value) == ("there", received.key, received.value)
     assert out.headers == [TRACED, (LOGGED_AT, str(LOGGED_MS).encode())]
@@ -69,7 +70,7 @@ def test_what_is_no_record_is_kept_as_it_is(value: bytes) -> None:
 def test_a_batch_spans_its_first_and_last_event() -> None:
     batch = next(iter(pack([a_prediction(n) for n in (3, 9, 5)], ("car", "truck"))))
     entry = entry_of(_received(Codec().encode(batch)), OBSERVATIONS, Codec(), lambda _: 0)
-    assert (entry.first_us, entry.last_us) == (us_of(NOON) + 3_000_000, us_of(NOON) + 9_000_000)
+    assert (entry.first_us, entry.last_us) == (to_us(NOON) + 3_000_000, to_us(NOON) + 9_000_000)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_an_older_schema_is_resolved() -> None:
     body = Codec().encode(a_label())[10:-1]
     codec = Codec(resolve=lambda _: older)
     entry = entry_of(_received(b"\x00\x00\x00\x00\x07" + body), LABELS, codec, lambda _: 1)
-    assert (entry.schema, entry.body, entry.first_us) == (1, body, us_of(NOON))
+    assert (entry.schema, entry.body, entry.first_us) == (1, body, to_us(NOON))
     reader = _reader(schema_of(Label), older)
     assert reader.record(entry) == a_label()
     assert outgoing_of(entry, reader, "there", Codec()).value == Codec().encode(a_label())

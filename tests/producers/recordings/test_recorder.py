@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from producers.recordings.container import UNREAD, Entry
-from producers.recordings.entries import TOPICS, entry_of, reader_of, us_of
+from producers.recordings.entries import TOPICS, entry_of, reader_of
 from producers.recordings.index import Chosen, Index, RecordedTopic
 from producers.recordings.recorder import INTERNAL, USUAL, Ending, differences, is_time, selection_of, without_picture
 from runtime.clients import Received
 from schemas.codec import Codec, Schema, schema_of
 from schemas.records import Frame, Record
+from schemas.times import to_us
 from schemas.topics import FRAMES, LABELS, TABLE
 from tests.support.records import NOON, a_frame, a_label
 
-NOON_US = us_of(NOON)
+NOON_US = to_us(NOON)
 SECOND = 1_000_000
 CHOSEN = Chosen(cameras=("bridge", "gate"), from_us=NOON_US, to_us=NOON_US + 60 * SECOND)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from producers.recordings.closing import BEYOND_THE_END
-from producers.recordings.entries import us_of
 from producers.recordings.index import Chosen
 from producers.recordings.planning import Wish, keeping_partitions, partitions_to_create, plan_of
 from producers.recordings.recording import Recording
 from producers.recordings.sequence import Sequence
 from schemas.errors import ConfigurationError, TopicError
 from schemas.records import Frame, Label, Observations
+from schemas.times import to_us
 from schemas.topics import Names
 from tests.support.records import NOON, a_frame, a_label, a_prediction, an_alert
 from tests.support.replays import LOGGED_MS, a_batch, a_road, entry, recorded
@@ -122,7 +122,7 @@ def test_missing_topics_get_as_many_partitions_as_others(existing: dict[str, int
 def test_the_first_event_time_becomes_the_wanted_one(tmp_path: Path) -> None:
     """The first of what is chosen."""
     recording = a_road(tmp_path / "road", 9)
-    later = us_of(NOON + timedelta(seconds=4))
+    later = to_us(NOON + timedelta(seconds=4))
     sequence = Sequence(recording, plan_of(recording, Wish(topics=("frames",), from_us=later)))
     assert sequence.shift(datetime(2030, 1, 1, tzinfo=UTC)) == datetime(2030, 1, 1, tzinfo=UTC) - NOON - timedelta(
         seconds=4
