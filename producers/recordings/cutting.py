@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from producers.recordings.container import Entry
 from producers.recordings.entries import Reader, reader_of
-from producers.recordings.index import Chosen, Index
+from producers.recordings.index import Chosen, Index, this_program
 from producers.recordings.recorder import without_picture
 from producers.recordings.recording import BY_CAMERA, Recording, Selection
 from producers.recordings.rows import ROWS, Key, Row, at_us, fields_of, rows_of, with_rows
@@ -98,7 +97,7 @@ def _begun(recording: Recording, folder: Path, chosen: Chosen, topics: list[str]
     writer = RecordingWriter.begin(
         folder,
         origin=f"cut of {index.id}: {index.origin}",
-        made_by=f"roadwatch {version('roadwatch')}",
+        made_by=this_program(),
         partitions={name: index.topics[name].partitions for name in topics},
         chosen=_narrowed(index.chosen, chosen),
     )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
+from importlib.metadata import version as package_version
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +22,11 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 class IndexDamagedError(RecordingError):
     """An index that is missing, torn or changed: it can be made again from the segments."""
+
+
+def this_program() -> str:
+    """This program and its version, as a recording names its maker."""
+    return f"roadwatch {package_version('roadwatch')}"
 
 
 class Part(BaseModel):

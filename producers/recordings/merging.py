@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from heapq import merge as merged
-from importlib.metadata import version
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import NamedTuple
 from producers.recordings.container import UNREAD, Entry
 from producers.recordings.cutting import EVERY, Progress, chains_of, entries_of, records_of, silent
 from producers.recordings.entries import reader_of
-from producers.recordings.index import Chosen, Gap, Index
+from producers.recordings.index import Chosen, Gap, Index, this_program
 from producers.recordings.recording import Recording
 from producers.recordings.rows import united
 from producers.recordings.writing import RecordingWriter
@@ -68,7 +67,7 @@ def _begun(recordings: Sequence[Recording], folder: Path) -> RecordingWriter:
     return RecordingWriter.begin(
         folder,
         origin=f"merger of {', '.join(index.id for index in indexes)}: {origins}",
-        made_by=f"roadwatch {version('roadwatch')}",
+        made_by=this_program(),
         partitions={name: topic.partitions for index in indexes for name, topic in index.topics.items()},
         chosen=reduce(_widened, (index.chosen for index in indexes)),
     )

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from threading import Event
@@ -24,7 +23,7 @@ from fastavro import schemaless_reader, schemaless_writer
 
 from producers.recordings.container import UNREAD, Entry
 from producers.recordings.entries import TOPICS, entry_of
-from producers.recordings.index import NAME, Chosen, Index
+from producers.recordings.index import NAME, Chosen, Index, this_program
 from producers.recordings.recording import Selection, open_recording
 from producers.recordings.writing import RecordingWriter
 from runtime.clients import Received
@@ -131,9 +130,8 @@ def _partitions(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, int
 
 def _opened(folder: Path, asked: _Asked, *, more: bool) -> RecordingWriter:
     if not (folder / NAME).exists():
-        made_by = f"roadwatch {version('roadwatch')}"
         return RecordingWriter.begin(
-            folder, origin=asked.origin, made_by=made_by, partitions=asked.partitions, chosen=asked.chosen
+            folder, origin=asked.origin, made_by=this_program(), partitions=asked.partitions, chosen=asked.chosen
         )
     index = open_recording(folder).index
     if faults := differences(index, asked.origin, asked.partitions, asked.chosen):

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Frame, Label
 from schemas.topics import FRAMES, LABELS, REPORTS, Topic
+from tests.processors.road import running
 from tests.support.backtests import Logged, filmed_days, tiny
 from tests.support.waiting import eventually
 
@@ -36,7 +37,7 @@ def test_the_live_runs_model_and_rules_give_its_reports_to_the_byte(settings: Se
     """Frames through a real processor, their observations and labels through a real monitor, all of it recorded."""
     settings = _with(settings, tiny(tmp_path / "a", "tiny-a"))
     road = filmed_days()
-    with _running(lambda stop: run_processor(settings, stop, "1")), _monitor(settings):
+    with running(lambda stop: run_processor(settings, stop, "1")), _monitor(settings):
         _send(settings, road)
         assert eventually(lambda: len(_newest(settings, REPORTS)) >= 2, 90)
     record(settings.kafka, tmp_path / "day", USUAL, Chosen(), Ending(), threading.Event(), more=False)
@@ -94,15 +95,3 @@ def _monitor(settings: Settings) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(30)
-
-
-@contextmanager
-def _running(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

@@ -1,15 +1,13 @@
 """`roadwatch backtest` on the command line."""
 
 import json
-import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from models.bundle import load_bundle
@@ -21,16 +19,6 @@ from schemas.records import Frame
 from tests.support.backtests import filmed_days, live_run, tiny, write_recording
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Commands direct the logs to a stream that ends with them."""
-    handlers, level, config = logging.root.handlers[:], logging.root.level, structlog.get_config()
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.configure(**config)
 
 
 @pytest.fixture

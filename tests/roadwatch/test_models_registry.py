@@ -1,15 +1,13 @@
 """The registry's commands, from a bundle's registration to its rollback, and how they are announced."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from models.bundle import BUNDLED, Bundle, read_manifest, save_bundle
@@ -30,16 +28,6 @@ from tests.support.brokers import TestBroker
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 ENTRY = Entry(7, "ab" * 32, Step("promoted", "a-1", NOW, "ann@host", "better at night", "champion"))
 Run = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Commands direct the logs to a stream that ends with them."""
-    handlers, level, config = logging.root.handlers[:], logging.root.level, structlog.get_config()
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.configure(**config)
 
 
 @pytest.fixture

@@ -67,15 +67,15 @@ def verify(
 
 
 def _salvaged(path: Path, folder: Path) -> "Salvaged":
-    from importlib.metadata import version
-
+    from producers.recordings.index import this_program
     from producers.recordings.verifying import salvage
     from roadwatch.interrupts import sigterm_as_interrupt
     from roadwatch.progress import counted
 
-    made_by = f"roadwatch {version('roadwatch')}"
     with sigterm_as_interrupt(), counted() as report, made(folder) as beside:
-        kept = salvage(path, beside, made_by=made_by, progress=lambda done, total: report("Salvaging", done, total))
+        kept = salvage(
+            path, beside, made_by=this_program(), progress=lambda done, total: report("Salvaging", done, total)
+        )
     return replace(kept, folder=folder)
 
 
