@@ -21,13 +21,13 @@ from yarl import URL
 
 from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
+from monitor.devices import take_telemetry
 from monitor.folding import Outcome, Position, take_label, take_observations
-from monitor.merging import take_camera_day, take_settled
+from monitor.merging import take_action, take_camera_day, take_settled
 from monitor.model_alerts import take_model_event
-from monitor.policies import policy
+from monitor.policies import policy, rules_of
 from monitor.progress import Watch
 from monitor.published import Published
-from monitor.rules import day_rules
 from monitor.security import credentials
 from monitor.settling import Reading, Settler
 from monitor.shell import Intake, Outbox
@@ -36,8 +36,8 @@ from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
 from schemas.errors import RecordError
-from schemas.records import CameraDay, Label, ModelEvent, Observations, Telemetry
-from schemas.topics import CAMERA_DAYS, LABELS, MODELS, OBSERVATIONS, TELEMETRY, WantedTopic
+from schemas.records import AlertAction, CameraDay, Label, ModelEvent, Observations, Telemetry
+from schemas.topics import ALERT_ACTIONS, CAMERA_DAYS, LABELS, MODELS, OBSERVATIONS, TELEMETRY, WantedTopic
 
 log = structlog.get_logger(__name__)
 
@@ -80,14 +80,19 @@ class Folds:
         """Fold a label."""
         return take_label(self.policy, values, self.codec.decode(data, Label), position)
 
-    def telemetry(self, data: bytes, _values: Mapping[str, bytes], _position: Position) -> Outcome:
-        """Count a device's state."""
-        CAMERA_STATES.labels(self.codec.decode(data, Telemetry).state).inc()
-        return Outcome()
+    def telemetry(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold what a device says of itself."""
+        telemetry = self.codec.decode(data, Telemetry)
+        CAMERA_STATES.labels(telemetry.state).inc()
+        return take_telemetry(self.policy, values, telemetry, position)
 
     def camera_day(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold one camera's day."""
         return take_camera_day(values, self.codec, self.codec.decode(data, CameraDay), position)
+
+    def action(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold what somebody says of an alert."""
+        return take_action(values, self.codec.decode(data, AlertAction), position)
 
     def model_event(self, data: bytes, _values: Mapping[str, bytes], position: Position) -> Outcome:
         """Tell of a model that was refused; the topic has no dead letters: what cannot be read is said, and counted."""
@@ -121,9 +126,10 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
     merger, lock = _table(app, MERGER, 1), asyncio.Lock()
-    rules = day_rules(settings.monitor.min_accuracy, settings.monitor.min_labels)
-    settler = Settler(merger, partial(take_settled, rules, codec), outbox, lock, reading, published.is_new)
+    merge = partial(take_settled, rules_of(settings.monitor), codec)
+    settler = Settler(merger, merge, outbox, lock, reading, published.is_new)
     _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock), settler.take)
+    _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock))
     _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock))
     return app
 

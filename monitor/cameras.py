@@ -1,16 +1,18 @@
 """What the monitor knows of one camera between two records: small, plain JSON, written with each record."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from monitor.chunks import SIZE
+from monitor.findings import FIELDS, finding_of, plain_finding
+from monitor.integrity import Integrity
 from monitor.signals import Watches
 from monitor.windows import Calendar, span_us
-from schemas.records import Drift
-from schemas.times import from_us, to_us
+from schemas.records import Finding
+from schemas.times import MILLISECOND, to_us
 
 CLOSE = 64
 "Chunks between two runs that are kept as one."
@@ -33,6 +35,25 @@ class Policy:
     "Event time without a frame after which a passage is over."
     max_skew: timedelta
     "How far ahead of when it was logged a picture may be."
+    label_horizon: timedelta = timedelta(days=7)
+    "By the log's time, how long after a day has closed labels may still change it."
+    revise_every: timedelta = timedelta(minutes=1)
+    "By the log's time: late labels of so long make one revision, at the next record of labels."
+    trust: tuple[tuple[str, float], ...] = ()
+    "What a label source's word weighs where sources contradict each other; 1 for those not named."
+
+    def trust_in(self, source: str) -> float:
+        """What a source's word weighs."""
+        return dict(self.trust).get(source, 1.0)
+
+    def round_ms(self, late_ms: int) -> int:
+        """By the log's time, the next round time at which late labels are counted."""
+        every_ms = max(self.revise_every // MILLISECOND, 1)
+        return (late_ms // every_ms + 1) * every_ms
+
+    def final_ms(self, day: "ClosedDay") -> int:
+        """By the log's time, from when on labels are too late for a closed day."""
+        return day.closed_ms + self.label_horizon // MILLISECOND
 
     @property
     def heeds_promises(self) -> bool:
@@ -115,14 +136,40 @@ class Span:
 class OpenDay:
     """A day that was not handed in yet."""
 
-    drifts: list[Drift] = field(default_factory=list)
-    "Found on it."
+    findings: list[Finding] = field(default_factory=list)
+    "Those that lasted on it, once its frames are complete."
     due_ms: int | None = None
     "When the record was logged that completed its frames; None before that."
     cutoff_ms: int | None = None
     "When the record was logged at which it stopped waiting for labels; None before that."
     kept: dict[str, int] = field(default_factory=dict)
     "By epoch, the first chunk that later days may need: what lies below goes when the day closes."
+
+
+@dataclass(slots=True)
+class ClosedDay:
+    """A day that was handed in, and may be revised by late labels."""
+
+    closed_ms: int
+    "When the record was logged that closed it."
+    cutoff_ms: int | None
+    "When the record was logged at which it stopped waiting for labels; None before that."
+    revision: int
+    "Of the camera-day that was handed in last."
+    findings: list[Finding]
+    "Those that lasted on it."
+    unmatched: int
+    "Labels whose frame or passage was not seen until it closed; they are gone from the chunks."
+    first: dict[str, int]
+    "By epoch, the first chunk that may hold something of it …"
+    last: dict[str, int]
+    "… and the last one."
+    kept: dict[str, int]
+    "By epoch, the first chunk that later days may need: what lies below goes when it is forgotten."
+    dirty_ms: int | None = None
+    "When the first late label was logged that is not counted yet; None without any."
+    revised_ms: int = -1
+    "Labels logged before this time count, late or not."
 
 
 @dataclass(slots=True)
@@ -159,8 +206,18 @@ class Camera:
     "Chunks by epoch."
     garbage: list[str] = field(default_factory=list)
     "Keys of forgotten chunks, to be deleted with the next record: this state must be safe before they go."
+    closed: dict[str, ClosedDay] = field(default_factory=dict)
+    "Days that late labels may still revise."
+    turns: list[tuple[int, bool]] = field(default_factory=list)
+    "When records of labels were logged at which late ones are counted, and whether by such a source said it was done."
+    told_us: int = -1
+    "Event time of the last news."
+    lasting: list[Finding] = field(default_factory=list)
+    "Findings that last, and those that were over on a day whose frames are not complete."
     watches: Watches = field(default_factory=Watches.fresh)
     "Drift detectors."
+    integrity: Integrity = field(default_factory=Integrity.fresh)
+    "What is known of the stream's soundness."
 
     def include(self, epoch: str, number: int) -> None:
         """Know that a chunk is there."""
@@ -195,6 +252,17 @@ class Camera:
         """Forget those that completed no day after the one that ends then."""
         self.promises = [promise for promise in self.promises if promise[0] > end_us]
 
+    def turn(self, is_done: bool, policy: Policy) -> None:
+        """Know that a record of labels came: each that ends a source's work counts, of others the first after a round time.
+
+        Those are forgotten that no day can need: one that closes from now on closes after the newest frames.
+        """
+        last_ms = self.turns[-1][0] if self.turns else -1
+        if is_done or last_ms < 0 or self.labels_ms >= policy.round_ms(last_ms):
+            self.turns.append((self.labels_ms, is_done))
+        if not any(day.dirty_ms is not None for day in self.closed.values()):
+            self.turns = [turn for turn in self.turns if turn[0] >= min(self.frames_ms, self.labels_ms)]
+
     def drop_old_epochs(self) -> None:
         """Keep the memory of forgotten epochs bounded."""
         empty = [epoch for epoch, span in self.spans.items() if not span.runs and epoch != self.epoch]
@@ -223,7 +291,12 @@ def _plain(camera: Camera) -> dict[str, Any]:
         "closed_through": camera.closed_through,
         "spans": {epoch: [span.runs, span.horizon, span.forgotten] for epoch, span in camera.spans.items()},
         "garbage": camera.garbage,
+        "closed": {name: _plain_closed(day) for name, day in camera.closed.items()},
+        "turns": camera.turns,
+        "told_us": camera.told_us,
+        "lasting": _plain_findings(camera.lasting),
         "watches": camera.watches.snapshot(),
+        "integrity": camera.integrity.snapshot(),
     }
 
 
@@ -233,7 +306,11 @@ def decoded(data: bytes) -> Camera:
     plain["passages"] = {Key(epoch, first): OpenPassage(*rest) for epoch, first, *rest in plain["passages"]}
     plain["days"] = {name: _day(day) for name, day in plain["days"].items()}
     plain["spans"] = {epoch: _span(span) for epoch, span in plain["spans"].items()}
+    plain["turns"] = [(logged_ms, is_done) for logged_ms, is_done in plain.get("turns", [])]
+    plain["closed"] = {name: _closed(day) for name, day in plain.get("closed", {}).items()}
+    plain["lasting"] = _findings(plain.get("lasting", []))
     plain["watches"] = Watches.restore(plain["watches"])
+    plain["integrity"] = Integrity.restore(plain["integrity"]) if "integrity" in plain else Integrity.fresh()
     return Camera(**_as_before(plain) | plain)
 
 
@@ -243,13 +320,21 @@ def _as_before(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain_day(day: OpenDay) -> list[Any]:
-    return [[_plain_drift(drift) for drift in day.drifts], day.due_ms, day.cutoff_ms, day.kept]
+    return [_plain_findings(day.findings), day.due_ms, day.cutoff_ms, day.kept]
 
 
 def _day(plain: list[Any]) -> OpenDay:
     if len(plain) == 4 and isinstance(plain[3], dict):
-        return OpenDay([_drift(drift) for drift in plain[0]], *plain[1:])
-    return OpenDay([_drift(drift) for drift in plain])  # written before days knew when they were due
+        return OpenDay(_findings(plain[0]), *plain[1:])
+    return OpenDay()  # written before days knew when they were due
+
+
+def _plain_closed(day: ClosedDay) -> dict[str, Any]:
+    return {field.name: getattr(day, field.name) for field in fields(day)} | {"findings": _plain_findings(day.findings)}
+
+
+def _closed(plain: dict[str, Any]) -> ClosedDay:
+    return ClosedDay(**plain | {"findings": _findings(plain["findings"])})
 
 
 def _span(plain: list[Any]) -> Span:
@@ -259,11 +344,9 @@ def _span(plain: list[Any]) -> Span:
     return Span([[first, last]] if first <= last else [], forgotten, forgotten)
 
 
-def _plain_drift(drift: Drift) -> list[Any]:
-    at_us = to_us(drift.detected_at)
-    return [drift.signal, drift.detector, at_us, drift.before, drift.after, drift.worse]
+def _plain_findings(findings: Iterable[Finding]) -> list[list[Any]]:
+    return [plain_finding(finding) for finding in findings]
 
 
-def _drift(plain: list[Any]) -> Drift:
-    signal, detector, at_us, before, after, worse = plain
-    return Drift(signal, detector, from_us(at_us), before, after, worse)
+def _findings(plain: Iterable[list[Any]]) -> list[Finding]:
+    return [finding_of(each) for each in plain if len(each) == FIELDS]  # shorter ones were written as drifts

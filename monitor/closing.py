@@ -1,87 +1,74 @@
-"""A camera's day, counted when it closes: from its frames and labels, so that nothing can be counted twice."""
+"""A camera's day, counted when it closes: from its frames and labels, so that nothing can be counted twice.
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+chunks, in the order of their frames ─► frames, vehicles ─► DayCounts ─► CameraDay, revision 1
+                                                                         CameraDay, revision 2: late labels
+"""
+
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from monitor.cameras import Camera, Policy, Span
 from monitor.chunks import SIZE, Chunk, Chunks, Given, Row, Verdict
-from monitor.metrics import cells
+from monitor.counting import DayCounts, Judged
+from monitor.findings import noted
+from monitor.labelling import Cut, Decision
+from monitor.scenes import hour_of, light_of, size_of, weather_of
 from monitor.windows import Calendar, span_us
-from schemas.records import CameraDay, Tally
-from schemas.times import to_us
+from schemas.ids import frame_id
+from schemas.records import CameraDay, Finding, Tally
+from schemas.times import from_us, to_us
 
 PASSAGE_SPAN = timedelta(hours=1)
 "No vehicle passes for longer: chunks this much older than a closed day's end cannot matter to the next day."
 
 
-@dataclass(slots=True)
-class Count:
-    """A tally in the making."""
-
-    frames: list[Row] = field(default_factory=list)
-    "Classified frames of the day."
-    heartbeats: int = 0
-    "Heartbeats."
-    passages: Counter[str] = field(default_factory=Counter)
-    "Vehicles by verdict."
-    vehicles: Counter[tuple[str, str]] = field(default_factory=Counter)
-    "Labelled vehicles by truth and verdict."
-    labelled_frames: Counter[tuple[str, str]] = field(default_factory=Counter)
-    "Labelled frames by truth and prediction."
-    passage_frames: int = 0
-    "Frames of the vehicles."
-    dissenting_frames: int = 0
-    "Those that disagree with the verdict."
-    labels: int = 0
-    "Labels in time."
-    unmatched: int = 0
-    "Those for what was never seen."
-
-    def tally(self) -> Tally:
-        """The finished counts."""
-        return Tally(
-            frames=len(self.frames),
-            heartbeats=self.heartbeats,
-            passages=dict(sorted(self.passages.items())),
-            vehicle_cells=cells(self.vehicles),
-            frame_cells=cells(self.labelled_frames),
-            passage_frames=self.passage_frames,
-            dissenting_frames=self.dissenting_frames,
-            confidence_sum=sum(row.confidence for row in self.frames),
-            brightness_sum=sum(row.brightness for row in self.frames),
-            latency_buckets=_buckets(self.frames),
-            labels=self.labels,
-            unmatched_labels=self.unmatched,
-        )
-
-
-def opening(camera: Camera, day: str, calendar: Calendar) -> CameraDay:
-    """The announcement that a camera's day has begun: revision 0, so that the day's report waits for it."""
+def news(camera: Camera, day: str, calendar: Calendar, findings: list[Finding], at_us: int) -> CameraDay:
+    """What is known of a day that is open: revision 0, so that the day's report waits for it."""
     starts_at, ends_at = calendar.bounds(day)
-    return CameraDay(camera.camera_id, day, calendar.timezone, 0, starts_at, ends_at, Tally(), (), ())
+    return CameraDay(
+        camera.camera_id,
+        day,
+        calendar.timezone,
+        0,
+        starts_at,
+        ends_at,
+        Tally(),
+        tuple(findings),
+        seen_until=from_us(at_us),
+    )
 
 
 def camera_day(camera: Camera, chunks: Chunks, day: str, policy: Policy) -> CameraDay:
-    """A camera's day; takes out of the chunks the labels that no later day can count.
+    """A closed camera's day; takes out of the chunks the labels that no later day can count.
 
     What is in it does not depend on when it is counted, as long as the day's frames are complete and every label was
-    taken in that is in time.
+    taken in that counts.
     """
+    closed = camera.closed[day]
     starts_at, ends_at = policy.calendar.bounds(day)
-    count = _DayCount(camera, chunks, day, policy).run()
+    counts = _DayWalk(camera, chunks, day, policy).run()
+    if closed.revision == 1:
+        closed.findings = noted(closed.findings, _error_findings(camera, counts))
     return CameraDay(
         camera_id=camera.camera_id,
         day=day,
         timezone=policy.calendar.timezone,
-        revision=1,
+        revision=closed.revision,
         starts_at=starts_at,
         ends_at=ends_at,
-        tally=count.tally(),
-        drifts=tuple(camera.days[day].drifts),
-        model_versions=tuple(sorted({row.model_version for row in count.frames})),
+        tally=counts.tally(),
+        findings=tuple(closed.findings),
+        model_versions=tuple(sorted(counts.models)),
+        seen_until=ends_at,
+        worst=counts.worst.frames(),
     )
+
+
+def _error_findings(camera: Camera, counts: DayCounts) -> Iterator[Finding]:
+    """What the errors of a day tell, seen in the order in which the vehicles crossed."""
+    for at_us, name, wrong in sorted(counts.errors):
+        yield from camera.watches.see_error(camera.camera_id, name, at_us, wrong)
 
 
 def needed_later(camera: Camera, chunks: Chunks, day: str, calendar: Calendar) -> dict[str, int]:
@@ -93,7 +80,7 @@ def needed_later(camera: Camera, chunks: Chunks, day: str, calendar: Calendar) -
 def _first_needed(epoch: str, span: Span, chunks: Chunks, before_us: int) -> int:
     needed = span.horizon
     for number in span.numbers():
-        last_us = chunks.get(epoch, number).last_us() if number >= needed else -1
+        last_us = chunks.peek(epoch, number).last_us() if number >= needed else -1
         if last_us >= before_us:
             return number
         if last_us >= 0:
@@ -105,75 +92,95 @@ def forget(camera: Camera, chunks: Chunks, kept: Mapping[str, int]) -> None:
     """Mark for deletion the chunks that no open day can need."""
     for epoch, span in camera.spans.items():
         gone = span.forget(kept.get(epoch, 0))
-        empty = [run for run in span.runs if all(chunks.get(epoch, n).is_empty for n in range(run[0], run[1] + 1))]
+        empty = [run for run in span.runs if all(chunks.peek(epoch, n).is_empty for n in range(run[0], run[1] + 1))]
         span.runs = [run for run in span.runs if run not in empty]
         gone += [number for first, last in empty for number in range(first, last + 1)]
         camera.garbage += [chunks.key(epoch, number) for number in gone if chunks.is_stored(epoch, number)]
     camera.drop_old_epochs()
 
 
-class _DayCount:
-    """One walk through a camera's chunks."""
+class _DayWalk:
+    """One walk through the chunks that may hold something of a camera's day."""
 
     def __init__(self, camera: Camera, chunks: Chunks, day: str, policy: Policy) -> None:
         self._camera, self._chunks, self._day = camera, chunks, day
+        self._closed = closed = camera.closed[day]
+        self._zone = ZoneInfo(policy.calendar.timezone)
         self._start_us, self._end_us = (to_us(at) for at in policy.calendar.bounds(day))
-        self._cutoff_ms, self._heeds_promises = camera.days[day].cutoff_ms, policy.heeds_promises
-        self._count = Count()
+        self._cut = Cut(self._end_us, closed.cutoff_ms, policy.heeds_promises, closed.revised_ms, policy.trust)
+        self._final_ms = policy.final_ms(closed)
+        self._scene: Row | None = None
+        self._counts = DayCounts()
 
-    def run(self) -> Count:
-        for epoch, number in self._camera.chunk_numbers():
-            chunk = self._chunks.get(epoch, number)
-            self._frames(epoch, chunk)
-            self._vehicles(chunk)
-            self._labels(epoch, number, chunk)
-        return self._count
+    def run(self) -> DayCounts:
+        self._closed.dirty_ms = None
+        for epoch, span in sorted(self._camera.spans.items()):
+            self._scene = None
+            for number in _between(span, self._closed.first.get(epoch, 0), self._closed.last.get(epoch)):
+                self._chunk(epoch, number, self._chunks.peek(epoch, number))
+        self._counts.count("labels", self._closed.unmatched)
+        self._counts.count("unmatched_labels", self._closed.unmatched)
+        return self._counts
 
-    def _in_time(self, given: list[Given] | None) -> Given | None:
-        """Of the labels that count for this day the one given last."""
-        found = [g for g in given or () if g.is_in_time(self._end_us, self._cutoff_ms, self._heeds_promises)]
-        return max(found, key=lambda g: g[1:3], default=None)
+    def _chunk(self, epoch: str, number: int, chunk: Chunk) -> None:
+        for sequence in sorted({*chunk.rows, *chunk.verdicts}):
+            row, verdict = chunk.rows.get(sequence), chunk.verdicts.get(sequence)
+            if row:
+                self._row(epoch, chunk, sequence, row)
+            if verdict and verdict.due_through < self._day and self._on_day(verdict.crossed_us):
+                self._vehicle(epoch, chunk, sequence, verdict)
+        self._labels(epoch, number, chunk)
 
     def _on_day(self, at_us: int | None) -> bool:
         return at_us is not None and self._start_us <= at_us < self._end_us
 
-    def _frames(self, epoch: str, chunk: Chunk) -> None:
-        for sequence, row in sorted(chunk.rows.items()):
-            if self._on_day(row.captured_us):
-                self._frame(epoch, chunk, sequence, row)
-
-    def _frame(self, epoch: str, chunk: Chunk, sequence: int, row: Row) -> None:
-        self._count.heartbeats += row.kind == "heartbeat"
-        if row.label is None:
+    def _row(self, epoch: str, chunk: Chunk, sequence: int, row: Row) -> None:
+        whole = row.passage is None and row.kind != "end"
+        self._scene = row if whole else self._scene
+        if not self._on_day(row.captured_us):
             return
-        self._count.frames.append(row)
-        own = self._in_time(chunk.frame_labels.get(sequence))
+        if whole:
+            self._counts.whole_picture(row)
+        own = self._decided(chunk.frame_labels.get(sequence))
         given = own or self._passage_label(epoch, row)
-        if given:
-            self._count.labelled_frames[given.label, row.label] += 1
-        if own and row.passage is None:
-            self._count.vehicles[own.label, row.label] += 1
+        self._counts.frame(row, given.label if given else None)
+        if row.label is not None and row.passage is None:
+            self._counts.judged(self._single(epoch, sequence, row, own))
 
-    def _passage_label(self, epoch: str, row: Row) -> Given | None:
+    def _decided(self, given: list[Given] | None) -> Decision | None:
+        return self._cut.decide(given) if given else None
+
+    def _passage_label(self, epoch: str, row: Row) -> Decision | None:
         if row.passage is None:
             return None
-        labels = self._chunks.get(epoch, row.passage // SIZE).passage_labels
-        return self._in_time(labels.get(row.passage))
+        return self._decided(self._chunks.peek(epoch, row.passage // SIZE).passage_labels.get(row.passage))
 
-    def _vehicles(self, chunk: Chunk) -> None:
-        for first, verdict in sorted(chunk.verdicts.items()):
-            if self._on_day(verdict.crossed_us) and verdict.due_through < self._day:
-                self._vehicle(chunk, first, verdict)
+    def _single(self, epoch: str, sequence: int, row: Row, own: Decision | None) -> Judged:
+        name = frame_id(self._camera.camera_id, epoch, sequence)
+        truth = own.label if own else None
+        label, at_us = row.label or "", row.captured_us
+        return Judged(at_us, name, label, row.confidence, truth, self._properties(at_us, row.zone_id, None))
 
-    def _vehicle(self, chunk: Chunk, first: int, verdict: Verdict) -> None:
-        if verdict.label is None:
+    def _vehicle(self, epoch: str, chunk: Chunk, first: int, verdict: Verdict) -> None:
+        if verdict.label is None or verdict.crossed_us is None:
             return
-        self._count.passages[verdict.label] += 1
-        self._count.passage_frames += verdict.frames
-        self._count.dissenting_frames += verdict.dissenting
-        given = self._in_time(chunk.passage_labels.get(first))
-        if given:
-            self._count.vehicles[given.label, verdict.label] += 1
+        given = self._decided(chunk.passage_labels.get(first))
+        shown = verdict.shown if verdict.shown >= 0 else first
+        judged = Judged(
+            at_us=verdict.crossed_us,
+            frame_id=frame_id(self._camera.camera_id, epoch, shown),
+            predicted=verdict.label,
+            confidence=verdict.confidence,
+            truth=given.label if given else None,
+            properties=self._properties(verdict.crossed_us, verdict.zone_id, verdict.pixels),
+        )
+        self._counts.passage(judged, verdict.frames, verdict.dissenting, verdict.refused)
+
+    def _properties(self, at_us: int, zone_id: str | None, pixels: int | None) -> tuple[tuple[str, str], ...]:
+        hour = from_us(at_us).astimezone(self._zone).hour
+        found = [("hour", hour_of(hour)), ("light", light_of(self._scene)), ("weather", weather_of(self._scene))]
+        found += [("zone", f"{self._camera.camera_id}/{zone_id}")] if zone_id else []
+        return (*found, *([("size", size_of(pixels))] if pixels else []))
 
     def _labels(self, epoch: str, number: int, chunk: Chunk) -> None:
         seen = [(chunk.frame_labels, thing, frame_us(chunk, thing)) for thing in chunk.frame_labels]
@@ -182,19 +189,34 @@ class _DayCount:
             if at_us is None or at_us >= self._end_us:
                 self._unseen(epoch, number, labels, thing)
             elif self._on_day(at_us):
-                self._count.labels += self._in_time(labels[thing]) is not None
+                self._label(labels[thing])
+
+    def _label(self, given: list[Given]) -> None:
+        if decision := self._cut.decide(given):
+            self._counts.label(decision)
+        late = self._closed.dirty_ms
+        for logged_ms in (g.logged_ms for g in self._cut.left_out(given) if g.logged_ms < self._final_ms):
+            late = logged_ms if late is None else min(late, logged_ms)
+        self._closed.dirty_ms = late
 
     def _unseen(self, epoch: str, number: int, labels: dict[int, list[Given]], thing: int) -> None:
         """Take out labels given before the day's end for what was not seen until it: nothing is labelled unseen."""
         over = [given for given in labels[thing] if given.labelled_us < self._end_us]
-        if self._in_time(over):
-            self._count.unmatched += 1
-            self._count.labels += 1
-        if over:
-            self._chunks.change(epoch, number)
-            labels[thing] = [given for given in labels[thing] if given not in over]
-        if not labels[thing]:
-            del labels[thing]
+        if not over or self._closed.revision > 1:
+            return
+        self._closed.unmatched += any(self._cut.is_in_time(given) and given.label for given in over)
+        _take_out(self._chunks.change(epoch, number), thing, over)
+
+
+def _between(span: Span, first: int, last: int | None) -> list[int]:
+    return [number for number in span.numbers() if number >= first and (last is None or number <= last)]
+
+
+def _take_out(chunk: Chunk, thing: int, over: list[Given]) -> None:
+    for labels in (chunk.frame_labels, chunk.passage_labels):
+        left = [given for given in labels.get(thing, []) if given not in over]
+        labels.pop(thing, None)
+        labels.update({thing: left} if left else {})
 
 
 def frame_us(chunk: Chunk, sequence: int) -> int | None:
@@ -212,8 +234,3 @@ def vehicle_us(chunk: Chunk, first: int, day: str) -> int | None:
     if verdict is None or first in chunk.rows:
         return frame_us(chunk, first)
     return verdict.first_us if verdict.due_through < day else None
-
-
-def _buckets(rows: list[Row]) -> dict[str, int]:
-    counts = Counter(row.bucket for row in rows)
-    return {str(bucket): n for bucket, n in sorted(counts.items())}

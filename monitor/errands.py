@@ -4,7 +4,7 @@
                ▲                       ├─ refused ──► a refusal, for the dead letters
                └── later, with backoff ┴─ deferred    this recipient waits, the others do not
 
-One mail for each alert, state and recipient: what the deliveries know is not sent again. A mail is recorded after the
+One mail for each alert, state and recipient, and one for each reminder: what the deliveries know is not sent again. A mail is recorded after the
 server took it, so only a kill between the two sends it twice, and then under the same Message-ID.
 """
 
@@ -16,16 +16,19 @@ from typing import Literal, Protocol
 
 import structlog
 
-from monitor.mail import bare_address, compose, delivery_id, message_id
+from monitor.mail import bare_address, compose, delivery_id, message_id, reminder_of, told_of
 from monitor.smtp import Transport
 from monitor.subscriptions import Subscriber, recipients_of
-from schemas.errors import MailDeferredError, MailError
+from schemas.errors import MailDeferredError, MailError, RoadwatchError
 from schemas.records import Alert, Delivery
 
 log = structlog.get_logger(__name__)
 
 Outcome = Literal["delivered", "deferred", "refused", "known"]
 """Taken by the server; to be tried again; refused for good; not sent, because it was delivered before."""
+
+Pictures = Callable[[Alert], Sequence[tuple[str, bytes]]]
+"Finds the pictures that show what an alert is about: frame id and JPEG of each."
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 
@@ -76,6 +79,10 @@ class Errand:
     "Addresses that are not served yet."
     refusals: list[Refusal] = field(default_factory=list)
     "Recipients given up; whoever takes them to the dead letters empties the list."
+    reminder: int = 0
+    "Counts the reminders; 0 for the first mail."
+    pictures: Sequence[tuple[str, bytes]] | None = None
+    "Frame ids and JPEGs; None before they were looked for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,9 @@ class Desk:
     subscribers: tuple[Subscriber, ...]
     "Who gets which alerts."
     timezone: str
-    "IANA name, for alerts that carry no report."
+    "IANA name, for alerts that carry no report, and for counting days."
+    reminder_days: int = 7
+    "Days after which whoever was told of an open alert is reminded of it, again and again; 0 for never."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,8 @@ class Surroundings:
     "A number from 0 to 1, for the jitter."
     count: Callable[[Outcome], None] = lambda _: None
     "Counts what became of each try."
+    pictures: Pictures = lambda _: ()
+    "Finds frames that show an alert: their ids and JPEGs. What it raises keeps no mail from going out without them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +141,12 @@ class Mailer:
     def errands(self, alerts: Sequence[Alert]) -> list[Errand]:
         """An errand for each alert, with the recipients to whom it was not delivered yet."""
         self._record_late()
-        wanted = [recipients_of(alert, self._desk.subscribers) for alert in alerts]
-        ids = {delivery_id(alert, name) for alert, names in zip(alerts, wanted, strict=True) for name in names}
+        errands = [self._errand(alert) for alert in alerts]
+        ids = {self._delivery_id(errand, name) for errand in errands for name in errand.waiting}
         known = self._deliveries.delivered(ids) if ids else set()
-        return [self._errand(alert, names, known) for alert, names in zip(alerts, wanted, strict=True)]
+        for errand in errands:
+            self._strike(errand, known)
+        return errands
 
     def serve(self, errands: Iterable[Errand], go_on: Callable[[], bool] = lambda: True) -> None:
         """Try every mail that is due, once, until `go_on` says no. A recipient's mails keep their order."""
@@ -146,24 +159,33 @@ class Mailer:
                 if self._due(recipient):
                     self._serve(errand, recipient, done)
 
-    def _errand(self, alert: Alert, recipients: list[str], known: set[str]) -> Errand:
-        waiting = [name for name in recipients if delivery_id(alert, name) not in known]
-        for _ in range(len(recipients) - len(waiting)):
-            self._around.count("known")
-        return Errand(alert, waiting)
+    def _errand(self, alert: Alert) -> Errand:
+        reminder = reminder_of(alert, self._desk.reminder_days, self._desk.timezone)
+        return Errand(alert, recipients_of(alert, self._desk.subscribers), reminder=reminder)
+
+    def _strike(self, errand: Errand, known: Collection[str]) -> None:
+        """Whoever was told already waits no more."""
+        for name in list(errand.waiting):
+            if self._delivery_id(errand, name) in known:
+                errand.waiting.remove(name)
+                self._around.count("known")
+
+    @staticmethod
+    def _delivery_id(errand: Errand, recipient: str) -> str:
+        return delivery_id(errand.alert, recipient, errand.reminder)
 
     def _due(self, recipient: str) -> bool:
         stall = self._stalls.get(recipient)
         return stall is None or self._around.monotonic() >= stall.until
 
     def _serve(self, errand: Errand, recipient: str, done: set[str]) -> None:
-        name = delivery_id(errand.alert, recipient)
+        name = self._delivery_id(errand, recipient)
         if name in done:  # the same alert stands twice among the errands
             errand.waiting.remove(recipient)
             self._around.count("known")
             return
         try:
-            self._transport.send(self._mail(errand.alert, recipient), self._sender, bare_address(recipient))
+            self._transport.send(self._mail(errand, recipient), self._sender, bare_address(recipient))
         except MailDeferredError as error:
             self._stall(recipient, error)
         except MailError as error:
@@ -172,8 +194,25 @@ class Mailer:
             done.add(name)
             self._deliver(errand, recipient)
 
-    def _mail(self, alert: Alert, recipient: str) -> EmailMessage:
-        return compose(alert, self._desk.sender, recipient, at=self._around.clock(), timezone=self._desk.timezone)
+    def _mail(self, errand: Errand, recipient: str) -> EmailMessage:
+        if errand.pictures is None:
+            errand.pictures = self._pictures(errand.alert)
+        return compose(
+            errand.alert,
+            self._desk.sender,
+            recipient,
+            at=self._around.clock(),
+            timezone=self._desk.timezone,
+            pictures=errand.pictures,
+            reminder=errand.reminder,
+        )
+
+    def _pictures(self, alert: Alert) -> Sequence[tuple[str, bytes]]:
+        try:
+            return self._around.pictures(alert)
+        except RoadwatchError as error:
+            log.warning("mail goes without pictures", alert=alert.alert_id, error=str(error))
+            return ()
 
     @property
     def _sender(self) -> str:
@@ -185,8 +224,10 @@ class Mailer:
         self._around.count("delivered")
         if self._stalls.pop(recipient, None):
             log.info("mails are delivered again", recipient=recipient)
-        log.info("mail delivered", alert=alert.alert_id, state=alert.state, recipient=recipient)
-        identity = delivery_id(alert, recipient), alert.alert_id, recipient, message_id(alert, sender, recipient)
+        log.info("mail delivered", alert=alert.alert_id, state=told_of(alert, errand.reminder), recipient=recipient)
+        told = told_of(alert, errand.reminder)
+        message = message_id(alert, sender, recipient, told)
+        identity = self._delivery_id(errand, recipient), alert.alert_id, recipient, message
         self._unrecorded.append(Delivery(*identity, self._around.clock()))
         self._record_late()
 

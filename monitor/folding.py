@@ -7,23 +7,32 @@ camera's last offset was taken in already and changes nothing.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from monitor import rules
-from monitor.cameras import Camera, Key, OpenDay, OpenPassage, Policy, decoded
+from monitor.cameras import Camera, ClosedDay, Key, OpenDay, OpenPassage, Policy, decoded
 from monitor.chunks import SIZE, Chunks, Given, Row, Verdict
-from monitor.closing import camera_day, forget, frame_us, needed_later, opening, vehicle_us
+from monitor.closing import camera_day, forget, frame_us, needed_later, news, vehicle_us
+from monitor.findings import lasting_after, noted, on_day
+from monitor.integrity import Seen
+from monitor.labelling import WITHDRAWN, with_word
 from monitor.passages import certainty, crossing_us, passage_record, verdict
 from monitor.quantiles import bucket_of
-from monitor.signals import BRIGHTNESS, CONFIDENCE, Found, Signal
+from monitor.signals import PictureValues
 from monitor.windows import span_us
 from schemas.errors import DecodingError
-from schemas.ids import FrameRef, parse_id
+from schemas.ids import FrameRef, frame_id, parse_id
 from schemas.observations import Observation, rows
-from schemas.records import CameraDay, Label, Observations, Record
+from schemas.records import CLASSIFIED, CameraDay, Finding, Label, Observations, Record
 from schemas.times import from_ms, from_us, to_us
 from schemas.topics import OBSERVATIONS
+
+BLINDING = frozenset({"black", "blown-out", "frozen"})
+"Faults of a picture that shows nothing of the road: its signals say nothing either."
+
+NEWS_EVERY = timedelta(hours=1)
+"Of event time: as often as this a camera says how far it has come, so that alerts know what time it is there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +61,15 @@ class Outcome:
     "What happened, for the counters."
     faults: list[str] = field(default_factory=list)
     "Why parts of the record were not believed."
-    logged_ms: dict[tuple[str, int], int] = field(default_factory=dict)
-    "Of the camera-days among the outputs, by day and revision: when the record was logged that made them."
+    logged_ms: dict[int, int] = field(default_factory=dict)
+    "Of the camera-days among the outputs, by their place: when the record was logged that made them."
     waits: bool = False
     "Whether a day is closed as soon as all labels that were logged before are known to have been taken in."
+
+    def hand_in(self, camera_day: CameraDay, logged_ms: int) -> None:
+        """A camera-day is to be sent; `logged_ms` is when the record was logged that made it."""
+        self.logged_ms[len(self.outputs)] = logged_ms
+        self.outputs.append(camera_day)
 
 
 def take_observations(policy: Policy, values: Mapping[str, bytes], batch: Observations, position: Position) -> Outcome:
@@ -121,18 +135,19 @@ class Fold:
 
     # Frames
 
-    def observations(self, batch: Observations) -> None:
-        """Take the frames of a batch in, one by one."""
+    def observations(self, batch: Observations, rows_ms: Sequence[int] = ()) -> None:
+        """Take the frames of a batch in, one by one; `rows_ms` says of each row when it was logged, where that differs."""
         self._camera.frames_ms = max(self._camera.frames_ms, self._logged_ms)
-        believed_until = from_ms(self._logged_ms) + self._policy.max_skew
         for i, seen in enumerate(rows(batch)):
-            if seen.captured_at > believed_until:
+            self._logged_ms = rows_ms[i] if rows_ms else self._logged_ms
+            if seen.captured_at > from_ms(self._logged_ms) + self._policy.max_skew:
                 self._refuse(seen)
             else:
                 self._frame(seen, _probabilities(batch, i))
         self.close_days(self._labels_read)
 
     def _frame(self, seen: Observation, probabilities: dict[str, float]) -> None:
+        self._found(self._camera.integrity.see(self._camera.camera_id, _seen(seen, probabilities)))
         if seen.kind == "end":
             self._end(seen)
         elif self._is_late(seen):
@@ -144,6 +159,11 @@ class Fold:
     def _refuse(self, seen: Observation) -> None:
         logged_at = from_ms(self._logged_ms)
         self.out.counts["future_frames"] += 1
+        self._found(
+            self._camera.integrity.refused(
+                seen.camera_id, seen.frame_id, to_us(seen.captured_at), self._logged_ms * 1000
+            )
+        )
         self.out.faults.append(
             f"{seen.frame_id} was captured at {seen.captured_at.isoformat()}, ahead of when it was logged"
             f" ({logged_at.isoformat()}) by more than monitor.max_skew ({self._policy.max_skew}); set the camera's clock"
@@ -171,18 +191,51 @@ class Fold:
             camera.watermark_us, camera.epoch, camera.ended = row.captured_us, seen.epoch, False
         self._open_day(self._calendar.day_of(seen.captured_at))
         if row.passage is None:
-            self._watch_picture(row)
+            self._look(seen, row)
         else:
             self._follow(Key(seen.epoch, row.passage), seen.sequence, row)
+        if row.captured_us - camera.told_us >= span_us(NEWS_EVERY):
+            self._tell()
 
     def _open_day(self, day: str) -> None:
         if day not in self._camera.days and day > self._camera.due_through:
             self._camera.days[day] = OpenDay()
-            self._hand_in(opening(self._camera, day, self._calendar), self._logged_ms)
+            self._tell_of(day)
 
-    def _hand_in(self, camera_day: CameraDay, logged_ms: int) -> None:
-        self.out.outputs.append(camera_day)
-        self.out.logged_ms[camera_day.day, camera_day.revision] = logged_ms
+    # Findings
+
+    def _look(self, seen: Observation, row: Row) -> None:
+        """At a whole picture, and what it says of the road."""
+        camera_id, name, at_us = self._camera.camera_id, seen.frame_id, row.captured_us
+        if not self._is_blind:
+            watches = self._camera.watches
+            values = PictureValues(row.brightness, row.contrast, row.sharpness, row.noise)
+            self._found(watches.see_picture(camera_id, name, at_us, values, seen.sketch))
+            if row.kind in CLASSIFIED:
+                self._found(watches.see_confidence(camera_id, name, at_us, seen.confidence))
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether the pictures show nothing of the road, so that no signal says anything."""
+        return any(each.signal in BLINDING and each.until is None for each in self._camera.lasting)
+
+    def _found(self, findings: Iterable[Finding]) -> None:
+        """Keep what was found, and tell it."""
+        if findings := tuple(findings):
+            self._camera.lasting = noted(self._camera.lasting, findings)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say what is known of the day that the camera has come to."""
+        day = self._calendar.day_of(from_us(self._camera.watermark_us))
+        if day in self._camera.days:
+            self._tell_of(day)
+
+    def _tell_of(self, day: str) -> None:
+        camera = self._camera
+        camera.told_us = camera.watermark_us
+        found = on_day(camera.lasting, *self._calendar.bounds(day))
+        self.out.hand_in(news(camera, day, self._calendar, found, camera.watermark_us), self._logged_ms)
 
     # Passages
 
@@ -204,48 +257,52 @@ class Fold:
             self._end_passage(key, self._camera.passages.pop(key))
 
     def _end_passage(self, key: Key, passage: OpenPassage) -> None:
-        frames = list(self._chunks.rows_of(key.epoch, key.first, passage.last))
-        label, crossed_us = verdict(frames), crossing_us(frames)
+        numbered = list(self._chunks.frames_of(key.epoch, key.first, passage.last))
+        frames = [row for _, row in numbered]
         self._camera.include(key.epoch, key.first // SIZE)
         chunk = self._chunks.change(key.epoch, key.first // SIZE)
-        chunk.verdicts[key.first] = Verdict(
+        chunk.verdicts[key.first] = found = self._verdict(passage, numbered, frames)
+        self._ended.add(key)
+        if found.crossed_us is not None:
+            self._open_day(self._calendar.day_of(from_us(found.crossed_us)))
+        record = passage_record(self._camera.camera_id, key, frames)
+        if record:
+            self.out.outputs.append(record)
+        if not self._is_blind:
+            self._watch_passage(key, passage, found)
+
+    def _verdict(self, passage: OpenPassage, numbered: list[tuple[int, Row]], frames: list[Row]) -> Verdict:
+        label, crossing = verdict(frames), next((row for row in frames if row.crossed_us is not None), None)
+        shown, largest = max(numbered, key=lambda frame: (frame[1].pixels, -frame[0]))
+        return Verdict(
             label,
-            crossed_us,
+            crossing_us(frames),
             first_us=frames[0].captured_us,
             last=passage.last,
             ended_by=self._offset,
             due_through=self._camera.due_through,
             frames=sum(row.label is not None for row in frames),
             dissenting=sum(row.label not in (None, label) for row in frames),
+            refused=sum(row.is_refused for row in frames),
+            confidence=round(certainty(frames, label), 5) if label else 0.0,
+            zone_id=crossing.zone_id if crossing else None,
+            pixels=largest.pixels,
+            shown=shown,
         )
-        self._ended.add(key)
-        if crossed_us is not None:
-            self._open_day(self._calendar.day_of(from_us(crossed_us)))
-        record = passage_record(self._camera.camera_id, key, frames)
-        if record:
-            self.out.outputs.append(record)
-        if label:
-            self._watch(CONFIDENCE, passage.last_us, certainty(frames, label))
 
-    # Signals
-
-    def _watch_picture(self, row: Row) -> None:
-        self._watch(BRIGHTNESS, row.captured_us, row.brightness)
-        if row.label is not None:
-            self._watch(CONFIDENCE, row.captured_us, row.confidence)
-
-    def _watch(self, signal: Signal, at_us: int, value: float) -> None:
-        found = self._camera.watches.add(signal, at_us, value)
-        if found:
-            self._note(found)
-
-    def _note(self, found: Found) -> None:
-        day = self._calendar.day_of(found.drift.detected_at)
-        drifts = self._camera.days[day].drifts
-        known = any(drift.worse and drift.signal == found.drift.signal for drift in drifts)
-        if found.drift.worse and not known:
-            self.out.outputs.append(rules.drift_alert(self._camera.camera_id, day, found))
-        drifts.append(found.drift)
+    def _watch_passage(self, key: Key, passage: OpenPassage, verdict: Verdict) -> None:
+        name = frame_id(self._camera.camera_id, key.epoch, verdict.shown)
+        seen = self._camera.watches.see_passage(
+            self._camera.camera_id,
+            name,
+            passage.last_us,
+            verdict.label,
+            verdict.confidence,
+            frames=verdict.frames,
+            dissenting=verdict.dissenting,
+            refused=verdict.refused,
+        )
+        self._found(seen)
 
     # Time
 
@@ -268,6 +325,9 @@ class Fold:
         self._end_passages(
             [key for key, p in camera.passages.items() if min(p.last_us, p.crossed_us or p.last_us) < end_us]
         )
+        bounds = self._calendar.bounds(name)
+        day.findings = on_day(camera.lasting, *bounds)
+        camera.lasting = lasting_after(camera.lasting, bounds[1])
         day.due_ms = self._logged_ms
         day.kept = needed_later(camera, self._chunks, name, self._calendar)
         camera.due_through = name
@@ -280,6 +340,7 @@ class Fold:
         camera.ended = bool(camera.epoch)
         self._logged_ms = max(camera.frames_ms, camera.labels_ms) + 1
         self._advance()
+        camera.turns.append((self._logged_ms, True))
         for day in camera.days.values():
             day.cutoff_ms = day.cutoff_ms or self._logged_ms
         self.close_days(labels_read=True)
@@ -291,6 +352,8 @@ class Fold:
             if closed_ms is None:
                 break
             self._close(name, day, closed_ms)
+        self._revise()
+        self._forget_days(labels_read)
 
     def _closed_ms(self, name: str, day: OpenDay, labels_read: bool) -> int | None:
         """When that was logged which closes a day; None when it stays open."""
@@ -301,8 +364,9 @@ class Fold:
             return max(day.due_ms, promised_ms)
         if day.cutoff_ms is None:
             return None
-        self.out.waits = not (labels_read or self._camera.labels_ms > day.cutoff_ms)
-        return None if self.out.waits else day.cutoff_ms
+        waits = not (labels_read or self._camera.labels_ms > day.cutoff_ms)
+        self.out.waits |= waits
+        return None if waits else day.cutoff_ms
 
     def _promised_ms(self, name: str) -> int | None:
         if not self._policy.heeds_promises:
@@ -311,27 +375,77 @@ class Fold:
 
     def _close(self, name: str, day: OpenDay, closed_ms: int) -> None:
         camera = self._camera
-        self._hand_in(camera_day(camera, self._chunks, name, self._policy), closed_ms)
+        camera.closed[name] = ClosedDay(
+            closed_ms=closed_ms,
+            cutoff_ms=day.cutoff_ms,
+            revision=1,
+            findings=day.findings,
+            unmatched=0,
+            first=self._first_chunks(),
+            last={epoch: span.runs[-1][1] for epoch, span in camera.spans.items() if span.runs},
+            kept=day.kept,
+        )
+        self.out.hand_in(camera_day(camera, self._chunks, name, self._policy), closed_ms)
         del camera.days[name]
         camera.closed_through = name
         camera.forget_promises(to_us(self._calendar.bounds(name)[1]))
-        forget(camera, self._chunks, day.kept)
+
+    def _first_chunks(self) -> dict[str, int]:
+        """By epoch, the first chunk that days after the last closed one may need."""
+        closed = self._camera.closed.get(self._camera.closed_through)
+        return dict(closed.kept) if closed else {}
+
+    def _revise(self) -> None:
+        """Hand in anew the days of late labels whose turn has come."""
+        for name, day in sorted(self._camera.closed.items()):
+            while (turn_ms := self._turn_ms(day)) is not None:
+                day.revised_ms, day.revision = turn_ms, day.revision + 1
+                self.out.hand_in(camera_day(self._camera, self._chunks, name, self._policy), turn_ms)
+
+    def _turn_ms(self, day: ClosedDay) -> int | None:
+        """When the record was logged at which a day's late labels are counted; None while it is not there.
+
+        It is a record of the labels' own, after the day has closed: neither when frames are read nor in what order makes
+        a difference.
+        """
+        if day.dirty_ms is None:
+            return None
+        after_ms = max(day.dirty_ms, day.closed_ms)
+        round_ms = self._policy.round_ms(after_ms)
+        return next((ms for ms, is_done in self._camera.turns if ms >= round_ms or (is_done and ms > after_ms)), None)
+
+    def _forget_days(self, labels_read: bool) -> None:
+        """Let go of days that no label can change any more."""
+        now_ms = max(self._camera.frames_ms, self._camera.labels_ms)
+        for name, day in sorted(self._camera.closed.items()):
+            if now_ms < self._policy.final_ms(day):
+                break
+            if not labels_read and self._camera.labels_ms < self._policy.final_ms(day):
+                self.out.waits = True
+                break
+            self.out.counts["forgotten_labels"] += day.dirty_ms is not None
+            del self._camera.closed[name]
+            forget(self._camera, self._chunks, day.kept)
 
     # Labels
 
     def label(self, label: Label) -> None:
         """Take a label in, and its promise."""
         thing = self._thing(label)
+        is_done = thing is None and label.complete_until is None
         self._camera.labels_ms = max(self._camera.labels_ms, self._logged_ms)
-        if label.label is not None and thing:
-            self._given(thing, label.label, label)
+        self._camera.turn(is_done, self._policy)
+        self._revise()
+        if thing:
+            self._given(thing, label)
         if label.complete_until is not None:
             self._promise(to_us(label.complete_until))
         self.close_days(labels_read=False)
 
     def _thing(self, label: Label) -> FrameRef | None:
+        """What is labelled; None of a record that only promises."""
         name = label.passage_id or label.frame_id
-        thing = parse_id(name) if label.label is not None and name else None
+        thing = parse_id(name) if name else None
         if thing and thing.camera_id != self._camera.camera_id:
             raise DecodingError(f"label {label.label_id} of {self._camera.camera_id} is for {thing.camera_id}")
         return thing
@@ -342,10 +456,12 @@ class Fold:
             days = [self._calendar.day_of(from_us(max(at_us, 0))) for at_us in (before_us, until_us)]
             self._camera.promise(until_us, is_new_day=days[0] < days[1])
 
-    def _given(self, thing: FrameRef, truth: str, label: Label) -> None:
-        given = Given(truth, to_us(label.labelled_at), label.label_id, self._camera.promise_us, self._camera.labels_ms)
-        if self._camera.is_forgotten(thing.epoch, thing.sequence):
-            self.out.counts["late_labels"] += 1
+    def _given(self, thing: FrameRef, label: Label) -> None:
+        camera, truth = self._camera, WITHDRAWN if label.label is None else label.label
+        labelled_us = to_us(label.labelled_at)
+        given = Given(truth, labelled_us, label.label_id, camera.promise_us, camera.labels_ms, label.source)
+        if camera.is_forgotten(thing.epoch, thing.sequence):
+            self.out.counts["forgotten_labels"] += 1
         elif self._is_unseen(thing, given):
             self.out.counts["unmatched_labels"] += 1
         else:
@@ -363,16 +479,45 @@ class Fold:
         return vehicle_us(chunk, thing.sequence, day) if thing.passage else frame_us(chunk, thing.sequence)
 
     def _attach(self, thing: FrameRef, given: Given) -> None:
-        """Keep a label; whether it counts for a day is decided when the day closes, or it is late for it."""
-        at_us = self._seen_us(thing, self._camera.closed_through)
-        late = at_us is not None and self._calendar.day_of(from_us(at_us)) <= self._camera.closed_through
+        """Keep a label; whether it counts for a day is decided when the day closes, or makes a revision of it."""
+        late = self._closed_day_of(thing)
+        if late and given.logged_ms >= self._policy.final_ms(late):
+            self.out.counts["forgotten_labels"] += 1
+            return
         self.out.counts["late_labels" if late else "labels"] += 1
         self._camera.include(thing.epoch, thing.sequence // SIZE)
         chunk = self._chunks.change(thing.epoch, thing.sequence // SIZE)
         labels = chunk.passage_labels if thing.passage else chunk.frame_labels
-        known = labels.setdefault(thing.sequence, [])
-        if all(given[1:3] > other[1:3] for other in known):
-            known.append(given)
+        labels[thing.sequence] = with_word(labels.get(thing.sequence, []), given)
+        # What a kill left of the same record is found there already.
+        if late and late.dirty_ms is None and given in labels[thing.sequence]:
+            late.dirty_ms = given.logged_ms
+
+    def _closed_day_of(self, thing: FrameRef) -> ClosedDay | None:
+        """The closed day that a thing was counted on; None where it is still to be counted."""
+        at_us = self._seen_us(thing, self._camera.closed_through)
+        return None if at_us is None else self._camera.closed.get(self._calendar.day_of(from_us(at_us)))
+
+
+def _seen(seen: Observation, probabilities: Mapping[str, float]) -> Seen:
+    """A frame as its soundness is checked."""
+    return Seen(
+        frame_id=seen.frame_id,
+        kind=seen.kind,
+        epoch=seen.epoch,
+        sequence=seen.sequence,
+        at_us=to_us(seen.captured_at),
+        brightness=seen.brightness,
+        contrast=seen.contrast,
+        sharpness=seen.sharpness,
+        noise=seen.noise,
+        sketch=seen.sketch,
+        width=seen.width,
+        height=seen.height,
+        label=seen.label,
+        probabilities=probabilities,
+        model_version=seen.model_version,
+    )
 
 
 def _row(seen: Observation, probabilities: dict[str, float]) -> Row:
@@ -388,4 +533,15 @@ def _row(seen: Observation, probabilities: dict[str, float]) -> Row:
         brightness=round(seen.brightness, 3),
         bucket=bucket_of(seen.latency_ms),
         model_version=seen.model_version,
+        contrast=round(seen.contrast, 3),
+        sharpness=round(seen.sharpness, 2),
+        noise=round(seen.noise, 3),
+        stages=_stages(seen),
     )
+
+
+def _stages(seen: Observation) -> tuple[int, ...]:
+    if seen.queue_ms is None or seen.decode_ms is None or seen.inference_ms is None or seen.label is None:
+        return ()
+    known = (seen.queue_ms, seen.decode_ms, seen.inference_ms)
+    return tuple(bucket_of(ms) for ms in (*known, seen.latency_ms - sum(known)))

@@ -1,22 +1,38 @@
 """A mail about an alert, for one recipient: its headers, its text and HTML parts, and the names of its deliveries."""
 
 import hashlib
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from monitor.mail_figures import letter_of, one_line
+from monitor.mail_figures import Picture, letter_of, one_line
 from monitor.mail_html import html_of
 from monitor.mail_text import subject_of, text_of
-from schemas.records import Alert, AlertState
+from schemas.records import Alert
+from schemas.times import MICROSECOND
 
 ID_HEADER = "X-Roadwatch-Alert-Id"
 SEVERITY_HEADER = "X-Roadwatch-Severity"
+PICTURES_SHOWN, LARGEST_PICTURE = 3, 60_000
+"Pictures in a mail, and bytes of each."
+JPEG = b"\xff\xd8\xff"
+"How a JPEG begins."
 
 
-def compose(alert: Alert, sender: str, recipient: str, *, at: datetime, timezone: str) -> EmailMessage:
+def compose(
+    alert: Alert,
+    sender: str,
+    recipient: str,
+    *,
+    at: datetime,
+    timezone: str,
+    pictures: Sequence[tuple[str, bytes]] = (),
+    reminder: int = 0,
+) -> EmailMessage:
     """The mail that tells a recipient of an alert.
 
     Args:
@@ -25,41 +41,84 @@ def compose(alert: Alert, sender: str, recipient: str, *, at: datetime, timezone
         recipient: The To address.
         at: The mail's Date.
         timezone: IANA name; for alerts that carry no report.
+        pictures: Frame ids and JPEGs that show it; what is too large, too many or no JPEG is left out.
+        reminder: Counts the mails that say the alert is still open; 0 for the first.
 
     """
-    letter = letter_of(alert, timezone)
+    shown = [(name, jpeg) for name, jpeg in pictures if fits(jpeg)][:PICTURES_SHOWN]
+    letter = letter_of(alert, timezone, [Picture(one_line(name), _cid(name, sender)) for name, _ in shown], reminder)
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = subject_of(alert)
+    mail["Subject"] = subject_of(alert, reminder)
     mail["From"] = _address(sender, "Roadwatch")
     mail["To"] = _address(recipient, "")
     mail["Date"] = format_datetime(at)
-    _add_thread(mail, alert, sender, recipient)
+    _add_thread(mail, alert, sender, recipient, reminder)
     mail[ID_HEADER] = letter.alert_id
     mail[SEVERITY_HEADER] = alert.severity
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
     # Quoted-printable, for base64 would hide the mail from people who look at the file, and displeases spam filters.
     mail.set_content(text_of(letter), cte="quoted-printable")
     mail.add_alternative(html_of(letter), subtype="html", cte="quoted-printable")
+    _add_pictures(mail, shown, sender)
     return mail
 
 
-def delivery_id(alert: Alert, recipient: str) -> str:
-    """The key under which the delivery of an alert in its state to a recipient is recorded."""
-    return f"{alert.alert_id}|{alert.state}|{recipient}"
+def fits(jpeg: bytes) -> bool:
+    """Whether a picture may stand in a mail: a JPEG, and not too large."""
+    return jpeg.startswith(JPEG) and len(jpeg) <= LARGEST_PICTURE
 
 
-def message_id(alert: Alert, sender: str, recipient: str, state: AlertState | None = None) -> str:
-    """The Message-ID of the mail about an alert; of its mail in another `state` when one is given.
+def _add_pictures(mail: EmailMessage, pictures: Sequence[tuple[str, bytes]], sender: str) -> None:
+    """Pictures go beside the HTML part, which shows them: multipart/related (RFC 2387), Content-ID (RFC 2392)."""
+    html = mail.get_body(("html",))
+    if html is None:
+        return
+    for number, (name, jpeg) in enumerate(pictures, 1):
+        cid = f"<{_cid(name, sender)}>"
+        html.add_related(jpeg, "image", "jpeg", cid=cid, filename=f"picture-{number}.jpg", disposition="inline")
+
+
+def _cid(frame_id: str, sender: str) -> str:
+    return f"{hashlib.sha256(frame_id.encode()).hexdigest()[:24]}@{_domain(sender)}"
+
+
+def reminder_of(alert: Alert, days: int, timezone: str) -> int:
+    """How many reminders of an open alert have become due on the day that it tells of; none when `days` is 0.
+
+    An alert that stays open is sent again with its newest day, so the days since it was raised can be counted. A
+    report's alert is raised when its day ends, which is the next day's first instant.
+    """
+    if alert.state != "open" or days <= 0:
+        return 0
+    try:
+        raised = (alert.raised_at - MICROSECOND).astimezone(ZoneInfo(timezone)).date()
+        return max((date.fromisoformat(alert.day) - raised).days, 0) // days
+    except (ValueError, ZoneInfoNotFoundError):  # a day or a zone of another machine
+        return 0
+
+
+def delivery_id(alert: Alert, recipient: str, reminder: int = 0) -> str:
+    """The key under which the delivery of an alert in its state, or of a reminder, to a recipient is recorded."""
+    return f"{alert.alert_id}|{told_of(alert, reminder)}|{recipient}"
+
+
+def message_id(alert: Alert, sender: str, recipient: str, told: str | None = None) -> str:
+    """The Message-ID of the mail about an alert; `told` is another state, or a reminder such as `open#2`.
 
     It depends on nothing else: a mail that is sent twice is recognised as the same one.
     """
-    named = "\x00".join((alert.alert_id, state or alert.state, recipient))
+    named = "\x00".join((alert.alert_id, told or alert.state, recipient))
     return f"<{hashlib.sha256(named.encode()).hexdigest()[:40]}@{_domain(sender)}>"
 
 
-def _add_thread(mail: EmailMessage, alert: Alert, sender: str, recipient: str) -> None:
-    mail["Message-ID"] = message_id(alert, sender, recipient)
-    if alert.state == "resolved":
+def told_of(alert: Alert, reminder: int = 0) -> str:
+    """What a mail tells of an alert: its state, and which reminder it is: `open`, `open#2`."""
+    return f"{alert.state}#{reminder}" if reminder else alert.state
+
+
+def _add_thread(mail: EmailMessage, alert: Alert, sender: str, recipient: str, reminder: int) -> None:
+    mail["Message-ID"] = message_id(alert, sender, recipient, told_of(alert, reminder))
+    if alert.state != "open" or reminder:
         opened = message_id(alert, sender, recipient, "open")
         mail["In-Reply-To"] = opened
         mail["References"] = opened

@@ -12,7 +12,10 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas.records import Alert, CameraScores, Cell, DayReport, Drift, Scores
+from monitor.alerting.entries import INCIDENT
+from monitor.causes import CAUSES, SENSORS, UNKNOWN, level_of, listed, sentence_of, words_of
+from monitor.mail_plots import Plot, plots_of
+from schemas.records import Alert, CameraScores, Cell, DayReport, Finding, Scores
 
 Tone = Literal["critical", "warning", "info", "resolved"]
 
@@ -21,13 +24,15 @@ CAMERAS_SHOWN = 20
 CLASSES_SHOWN = 6
 "Rows of the confusion matrix; of more classes, the most frequent ones are shown."
 CHANGES_SHOWN = 20
-"Lines about changes in the signals."
+"Lines about what was found on the day."
+CAMERAS_NAMED = 8
+"Cameras that are named one by one."
 LONGEST_SUBJECT = 140
 "Characters; phones show about forty of them, list views about seventy."
 FEW = 200
 "Below this many labelled vehicles a tenth of a percent says nothing, and is not shown."
 
-COLUMNS = ("Camera", "Vehicles", "Labelled", "Accuracy", "Precision", "Recall", "F1", "Drifts")
+COLUMNS = ("Camera", "Vehicles", "Labelled", "Accuracy", "Precision", "Recall", "F1", "Findings")
 SHARES = frozenset({"accuracy", "frame_accuracy", "precision", "recall", "f1", "confidence", "mean_confidence"})
 "Metrics that are shares of one, and read better as percents."
 
@@ -69,11 +74,31 @@ class Figures:
     matrix: Matrix | None
     "None without labels."
     changes: tuple[str, ...]
-    "A sentence for each drift found, in order of time."
+    "A sentence for each finding, in order of time."
     absent: tuple[str, ...]
     "Cameras that sent nothing."
     model_versions: tuple[str, ...]
     "Bundles that served."
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why it may have happened."""
+
+    name: str
+    "`The likely cause: fog, or a fogged lens, at gate`; `What speaks for it`, where the title names the cause."
+    evidence: tuple[str, ...]
+    "What speaks for it, the strongest first."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is shown in a mail."""
+
+    frame_id: str
+    "The frame."
+    cid: str
+    "Its Content-ID, without angle brackets."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class Letter:
     summary: str
     "What happened, in a few sentences."
     value: str
-    "What was measured: `41.3 %`."
+    "What was measured: `41.3 %`; empty where no single number tells it."
     measured: str
     "What that is: `accuracy`."
     compared: str
@@ -98,6 +123,12 @@ class Letter:
     "Value and threshold when both are shares of one; None otherwise."
     facts: tuple[tuple[str, str], ...]
     "Name and value: where, since when, how bad."
+    reason: Reason | None
+    "None where no cause is looked for."
+    plots: tuple[Plot, ...]
+    "What is drawn."
+    pictures: tuple[Picture, ...]
+    "Frames that show it."
     actions: tuple[str, ...]
     "What to do, first things first."
     figures: Figures | None
@@ -106,21 +137,23 @@ class Letter:
     "Which alert."
 
 
-def letter_of(alert: Alert, timezone: str) -> Letter:
+def letter_of(alert: Alert, timezone: str, pictures: Sequence[Picture] = (), reminder: int = 0) -> Letter:
     """An alert in words, its times in the report's time zone; in `timezone` (IANA) when it carries no report."""
     zone = _zone(alert.report.timezone if alert.report else timezone)
-    value, threshold = _value_and_threshold(alert)
-    bound = "at least" if alert.value < alert.threshold or alert.state == "resolved" else "at most"
+    value, compared = _measure(alert)
     return Letter(
         tone=tone_of(alert),
         title=one_line(alert.title),
         summary=alert.summary.strip(),
         value=value,
-        measured=_words(alert.metric),
-        compared=f"before: {threshold}" if alert.rule == "drift" else f"allowed: {bound} {threshold}",
+        measured=one_line(words_of(alert.metric)).removeprefix("the "),
+        compared=compared,
         basis=_basis(alert),
         share=(alert.value, alert.threshold) if alert.metric in SHARES else None,
-        facts=_facts(alert, zone),
+        facts=_facts(alert, zone, reminder),
+        reason=_reason(alert),
+        plots=plots_of(alert),
+        pictures=tuple(pictures),
         actions=tuple(one_line(action) for action in alert.actions),
         figures=_figures(alert.report, alert.camera_id, zone) if alert.report else None,
         alert_id=one_line(alert.alert_id),
@@ -137,14 +170,50 @@ def one_line(text: str) -> str:
     return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
 
 
-def _facts(alert: Alert, zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
+def _facts(alert: Alert, zone: ZoneInfo, reminder: int) -> tuple[tuple[str, str], ...]:
+    reminders = f", reminder {reminder}" if reminder else ""
     return (
-        ("Where", one_line(alert.camera_id) if alert.camera_id else "All cameras together"),
+        ("Where", _where(alert)),
         ("Since", moment(alert.since, zone)),
         ("Noticed", moment(alert.raised_at, zone)),
         ("Severity", alert.severity),
-        ("State", "resolved" if alert.state == "resolved" else "open"),
+        ("State", f"{alert.state}{reminders}"),
     )
+
+
+def _where(alert: Alert) -> str:
+    if alert.camera_id is None:
+        return "All cameras together"
+    cameras = [one_line(camera) for camera in alert.cameras or (alert.camera_id,)]
+    more = len(cameras) - CAMERAS_NAMED
+    return ", ".join([*cameras[:CAMERAS_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _reason(alert: Alert) -> Reason | None:
+    """The cause in words; other versions of the monitor may know causes that this one does not."""
+    if not alert.cause:
+        return None
+    known = CAUSES.get(alert.cause)
+    title = known.title.format(signal=words_of(alert.metric)) if known else one_line(alert.cause)
+    cameras = "" if alert.camera_id else f", at {one_line(listed(alert.cameras))}"
+    name = "What speaks for it" if alert.rule == INCIDENT else f"The likely cause: {title}{cameras}"
+    name = "What was found" if alert.cause == UNKNOWN else name
+    return Reason(name, tuple(one_line(sentence) for sentence in alert.evidence))
+
+
+def _measure(alert: Alert) -> tuple[str, str]:
+    """What was measured, and what it is held against; nothing where no single number tells it."""
+    if alert.rule != INCIDENT:
+        value, threshold = _value_and_threshold(alert)
+        bound = "at least" if alert.value < alert.threshold or alert.state == "resolved" else "at most"
+        return value, f"allowed: {bound} {threshold}"
+    if not any(finding.signal == alert.metric and _is_measured(finding) for finding in alert.findings):
+        return "", ""
+    return level_of(alert.metric, alert.value), f"before: {level_of(alert.metric, alert.threshold)}"
+
+
+def _is_measured(finding: Finding) -> bool:
+    return finding.kind == "drift" or finding.signal in SENSORS
 
 
 def _value_and_threshold(alert: Alert) -> tuple[str, str]:
@@ -166,15 +235,15 @@ def _basis(alert: Alert) -> str:
 
 def _figures(report: DayReport, camera_id: str | None, zone: ZoneInfo) -> Figures:
     shown = _least_accurate(report.cameras, camera_id)
-    changes = sorted(((c.camera_id, d) for c in report.cameras for d in c.drifts), key=lambda pair: pair[1].detected_at)
-    all_drifts = tuple(drift for camera in report.cameras for drift in camera.drifts)
-    total = _row("All cameras", report.scores, all_drifts, concerned=camera_id is None)
+    findings = sorted((f for c in report.cameras for f in c.findings), key=lambda f: (f.found_at, f.finding_id))
+    total = _row("All cameras", report.scores, len(findings), concerned=camera_id is None)
+    rows = (_row(c.camera_id, c.scores, len(c.findings), concerned=c.camera_id == camera_id) for c in shown)
     return Figures(
         day=_long_day(report.day),
-        rows=(total, *(_row(c.camera_id, c.scores, c.drifts, concerned=c.camera_id == camera_id) for c in shown)),
+        rows=(total, *rows),
         cameras_left_out=len(report.cameras) - len(shown),
         matrix=_matrix(report.scores.confusion),
-        changes=_changes(changes, zone),
+        changes=_changes(findings, zone),
         absent=tuple(one_line(name) for name in report.absent),
         model_versions=tuple(one_line(version) for version in report.model_versions),
     )
@@ -191,12 +260,12 @@ def _least_accurate(cameras: Sequence[CameraScores], concerned: str | None) -> l
     return [camera for camera in cameras if camera.camera_id in chosen]
 
 
-def _row(name: str, scores: Scores, drifts: Sequence[Drift], *, concerned: bool) -> Row:
+def _row(name: str, scores: Scores, findings: int, *, concerned: bool) -> Row:
     digits = 0 if scores.labelled < FEW else 1
     accuracy = "no labels" if scores.accuracy is None else percent(scores.accuracy, digits)
     rest = (share_or_dash(value, digits) for value in (scores.precision, scores.recall, scores.f1))
     counts = (f"{scores.passages:,}", f"{scores.labelled:,}")
-    return Row(one_line(name), (*counts, accuracy, *rest, str(len(drifts))), scores.accuracy, concerned)
+    return Row(one_line(name), (*counts, accuracy, *rest, str(findings)), scores.accuracy, concerned)
 
 
 def _matrix(cells: Sequence[Cell]) -> Matrix | None:
@@ -210,24 +279,19 @@ def _matrix(cells: Sequence[Cell]) -> Matrix | None:
     return Matrix(tuple(one_line(label) for label in labels), rows) if labels else None
 
 
-def _changes(drifts: Sequence[tuple[str, Drift]], zone: ZoneInfo) -> tuple[str, ...]:
-    lines = [_change(camera_id, drift, zone) for camera_id, drift in drifts[:CHANGES_SHOWN]]
-    left_out = len(drifts) - len(lines)
+def _changes(findings: Sequence[Finding], zone: ZoneInfo) -> tuple[str, ...]:
+    """Those that harm first, each part in order of time."""
+    ordered = sorted(findings, key=lambda finding: not finding.worse)
+    lines = [_change(finding, zone) for finding in ordered[:CHANGES_SHOWN]]
+    left_out = len(findings) - len(lines)
     return (*lines, *([f"… and {left_out} more"] if left_out else []))
 
 
-def _change(camera_id: str, drift: Drift, zone: ZoneInfo) -> str:
-    before, after = (_level(drift.signal, value) for value in (drift.before, drift.after))
-    direction = "rose" if drift.after > drift.before else "fell"
-    verdict = "" if drift.worse else "; harmless"
-    return (
-        f"{one_line(camera_id)}: {_words(drift.signal)} {direction} from {before} to {after},"
-        f" found {moment(drift.detected_at, zone)} by {one_line(drift.detector).upper()}{verdict}"
-    )
-
-
-def _level(signal: str, value: float) -> str:
-    return percent(value, 0) if signal in SHARES else f"{value:.3g}"
+def _change(finding: Finding, zone: ZoneInfo) -> str:
+    end = f", until {moment(finding.until, zone)}" if finding.until else ""
+    verdict = "" if finding.worse else "; harmless"
+    sentence = one_line(sentence_of(finding)).rstrip(".")
+    return f"{one_line(finding.camera_id)}: {sentence}, since {moment(finding.since, zone)}{end}{verdict}"
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
@@ -260,7 +324,3 @@ def percent(share: float, digits: int) -> str:
 def share_or_dash(share: float | None, digits: int) -> str:
     """A share as percent; a dash when there is none."""
     return "–" if share is None else percent(share, digits)
-
-
-def _words(name: str) -> str:
-    return one_line(name).replace("_", " ")

@@ -7,7 +7,8 @@ The style sheet in the head only adds to that, for the clients that read it: dar
 from collections.abc import Iterable
 from html import escape
 
-from monitor.mail_figures import COLUMNS, Figures, Letter, Matrix, Row, Tone
+from monitor.mail_figures import COLUMNS, Figures, Letter, Matrix, Picture, Reason, Row, Tone
+from monitor.mail_plots import Bar, Mark, Plot
 
 COLOURS: dict[Tone, tuple[str, str]] = {
     "critical": ("#b42318", "#fee4e2"),
@@ -25,6 +26,12 @@ MARK = 0.7
 "Width of the threshold's mark in the bar, percent."
 RIGHT, WRONG = "6,118,71", "180,35,24"
 "Red, green and blue of the matrix's tints."
+BARS: dict[Mark, str] = {"good": "#17a35b", "bad": "#d92d20", "plain": "#98a2b3"}
+"Colours of bars; all can be seen on light and on dark paper."
+PLOT_HEIGHT = 72
+"Of upright bars, pixels."
+PICTURE_WIDTH = 180
+"Pixels: three stand side by side; two on a telephone."
 
 STYLE_SHEET = """
   @media (prefers-color-scheme: dark) {
@@ -38,13 +45,15 @@ STYLE_SHEET = """
     .page { padding:0 !important } .paper { border-radius:0 !important } .part { padding-left:16px !important;
       padding-right:16px !important } .figures th, .figures td { padding:7px 3px !important; font-size:11px !important }
     .value { font-size:34px !important } .wide { display:none !important }
+    .picture { width:46% !important }
   }
 """
 
 
 def html_of(letter: Letter) -> str:
     """The whole HTML document; every word that came from outside is escaped."""
-    parts = [_banner(letter), _opening(letter), _measure(letter), _facts(letter), _actions(letter)]
+    parts = [_banner(letter), _opening(letter), _measure(letter), _facts(letter), _reason(letter.reason)]
+    parts += [_actions(letter), *map(_plot, letter.plots), _pictures(letter.pictures)]
     if letter.figures:
         parts += [_day(letter.figures), _matrix(letter.figures.matrix), _notes(letter.figures)]
     parts.append(_footer(letter))
@@ -70,7 +79,8 @@ background:{PAPER};border-radius:10px;border-top:5px solid {strong};text-align:l
 
 def _preview(letter: Letter) -> str:
     """What list views show after the subject."""
-    return f"{letter.measured.capitalize()} {letter.value}, {letter.compared}. {letter.summary}"[:160]
+    measure = f"{letter.measured.capitalize()} {letter.value}, {letter.compared}. " if letter.value else ""
+    return f"{measure}{letter.summary}"[:160]
 
 
 def _part(content: str, padding: str = "0 32px 24px") -> str:
@@ -104,6 +114,8 @@ def _opening(letter: Letter) -> str:
 
 
 def _measure(letter: Letter) -> str:
+    if not letter.value:
+        return ""
     strong, _ = COLOURS[letter.tone]
     basis = f"<br>measured on {escape(letter.basis)}" if letter.basis else ""
     return _part(
@@ -146,6 +158,16 @@ def _facts(letter: Letter) -> str:
     return _part(f'<table role="presentation" cellpadding="0" cellspacing="0">{rows}</table>')
 
 
+def _reason(reason: Reason | None) -> str:
+    """The cause and what speaks for it, on a ground of its own."""
+    if reason is None:
+        return ""
+    evidence = _list("ul", reason.evidence) if reason.evidence else ""
+    style = f"background:{GROUND};border-radius:8px;padding:14px 16px"
+    table = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0">'
+    return _part(f'{table}<tr><td class="marked" style="{style}">{_heading(reason.name)}{evidence}</td></tr></table>')
+
+
 def _actions(letter: Letter) -> str:
     if not letter.actions:
         return ""
@@ -156,6 +178,64 @@ def _list(kind: str, items: Iterable[str]) -> str:
     style = f"margin:0 0 6px;font-size:14px;line-height:21px;color:{INK}"
     lines = "".join(f'<li class="ink" style="{style}">{escape(item)}</li>' for item in items)
     return f'<{kind} class="ink" style="margin:0;padding-left:22px;color:{INK}">{lines}</{kind}>'
+
+
+def _plot(plot: Plot) -> str:
+    bars = _upright(plot.bars) if plot.upright else _lying(plot.bars)
+    return _part(_heading(plot.heading) + bars + _muted(plot.note))
+
+
+def _upright(bars: Iterable[Bar]) -> str:
+    """Bars side by side, each in a cell of fixed height; their values are in the text part and in titles."""
+    columns = [*bars]
+    cells = "".join(_column(bar) for bar in columns)
+    every = 1 if len(columns) <= 12 else 2
+    names = "".join(_column_name(bar.label if i % every == 0 else "") for i, bar in enumerate(columns))
+    return f"""<table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;table-layout:fixed">\
+<tr>{cells}</tr><tr>{names}</tr></table>"""
+
+
+def _column(bar: Bar) -> str:
+    height = max(round(bar.share * PLOT_HEIGHT), 1)
+    style = f"height:{height}px;font-size:1px;line-height:1px;background:{BARS[bar.mark]};border-radius:2px 2px 0 0"
+    return f"""<td class="line" valign="bottom" title="{escape(f"{bar.label}: {bar.text}")}" style="height:{PLOT_HEIGHT}px;\
+padding:0 2px;vertical-align:bottom;border-bottom:1px solid {LINE}"><div style="{style}">&nbsp;</div></td>"""
+
+
+def _column_name(name: str) -> str:
+    style = f"padding:4px 0 0;font-size:11px;line-height:14px;color:{MUTED};text-align:center"
+    return f'<td class="muted" align="center" style="{style}">{escape(name)}</td>'
+
+
+def _lying(bars: Iterable[Bar]) -> str:
+    """Bars below each other: name, bar, value."""
+    table = '<table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse">'
+    return f"{table}{''.join(map(_line, bars))}</table>"
+
+
+def _line(bar: Bar) -> str:
+    width, top = max(round(bar.share * 100), 1), "7px" if bar.mark == "plain" else "1px"
+    text = f"padding:{top} 8px 1px 0;font-size:13px;line-height:16px"
+    track = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>'
+    full = f"width:{width}%;height:12px;padding:0;font-size:1px;line-height:12px;background:{BARS[bar.mark]}"
+    rest = "" if width == 100 else f'<td style="width:{100 - width}%;padding:0"></td>'
+    return f"""<tr><td class="ink" width="34%" style="{text};color:{INK}">{escape(bar.label)}</td>\
+<td style="padding:{top} 8px 1px 0">{track}<td style="{full}">&nbsp;</td>{rest}</tr></table></td>\
+<td class="muted" width="15%" style="{text};color:{MUTED};white-space:nowrap">{escape(bar.text)}</td></tr>"""
+
+
+def _pictures(pictures: Iterable[Picture]) -> str:
+    shown = "".join(map(_picture, pictures))
+    return _part(_heading("Pictures that show it") + shown) if shown else ""
+
+
+def _picture(picture: Picture) -> str:
+    frame = f"display:inline-block;width:{PICTURE_WIDTH}px;margin:0 8px 8px 0;vertical-align:top"
+    caption = f"font-size:11px;line-height:15px;color:{MUTED};word-break:break-all"
+    name = escape(picture.frame_id)
+    return f"""<div class="picture" style="{frame}"><img src="cid:{escape(picture.cid)}" alt="{name}" width="{PICTURE_WIDTH}" \
+style="display:block;width:100%;height:auto;border:0;border-radius:6px">\
+<div class="muted" style="{caption};padding-top:4px">{name}</div></div>"""
 
 
 def _day(figures: Figures) -> str:

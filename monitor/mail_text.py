@@ -2,36 +2,65 @@
 
 from collections.abc import Iterator
 
-from monitor.mail_figures import COLUMNS, LONGEST_SUBJECT, Figures, Letter, Matrix, one_line, tone_of
+from monitor.mail_figures import COLUMNS, LONGEST_SUBJECT, Figures, Letter, Matrix, Reason, one_line, tone_of
+from monitor.mail_plots import Plot
 from schemas.records import Alert
 
 RULE = "-" * 72
+LONGEST_BAR = 30
+"Characters."
 
 
-def subject_of(alert: Alert) -> str:
+def subject_of(alert: Alert, reminder: int = 0) -> str:
     """The subject: `[Roadwatch] critical: accuracy 41 % on gate-north`, on one line and not too long."""
-    subject = f"[Roadwatch] {tone_of(alert)}: {one_line(alert.title)}"
+    subject = f"[Roadwatch] {'still ' if reminder else ''}{tone_of(alert)}: {one_line(alert.title)}"
     return subject if len(subject) <= LONGEST_SUBJECT else subject[: LONGEST_SUBJECT - 1] + "…"
 
 
 def text_of(letter: Letter) -> str:
     """The text part: what the HTML part says, in plain lines."""
-    return "\n".join([*_head(letter), *_actions(letter), *_day(letter.figures), RULE, f"Alert {letter.alert_id}", ""])
+    parts = [_head(letter), _reason(letter.reason), _actions(letter), *map(_plot, letter.plots), _pictures(letter)]
+    lines = [line for part in (*parts, _day(letter.figures)) for line in part]
+    return "\n".join([*lines, RULE, f"Alert {letter.alert_id}", ""])
 
 
 def _head(letter: Letter) -> Iterator[str]:
     yield f"{letter.tone.upper()}: {letter.title}"
     yield from ("", letter.summary, "")
     basis = f" Measured on {letter.basis}." if letter.basis else ""
-    yield from (f"{letter.measured.capitalize()}: {letter.value}, {letter.compared}.{basis}", "")
+    if letter.value:
+        yield from (f"{letter.measured.capitalize()}: {letter.value}, {letter.compared}.{basis}", "")
     yield from (f"{name + ':':<10}{value}" for name, value in letter.facts)
     yield ""
+
+
+def _reason(reason: Reason | None) -> Iterator[str]:
+    if reason:
+        yield reason.name
+        yield from (f"  - {sentence}" for sentence in reason.evidence)
+        yield ""
 
 
 def _actions(letter: Letter) -> Iterator[str]:
     if letter.actions:
         yield "What to do"
         yield from (f"  {number}. {action}" for number, action in enumerate(letter.actions, 1))
+        yield ""
+
+
+def _plot(plot: Plot) -> Iterator[str]:
+    yield plot.heading
+    width = max(len(bar.label) for bar in plot.bars)
+    for bar in plot.bars:
+        line = ("#" if bar.mark == "bad" else "=") * round(bar.share * LONGEST_BAR)
+        yield f"  {bar.label.ljust(width)}  {line.ljust(LONGEST_BAR)}  {bar.text}"
+    yield ""
+
+
+def _pictures(letter: Letter) -> Iterator[str]:
+    if letter.pictures:
+        yield "Pictures that show it"
+        yield from (f"  - {picture.frame_id}" for picture in letter.pictures)
         yield ""
 
 

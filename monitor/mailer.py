@@ -19,7 +19,7 @@ from threading import Event
 import structlog
 from prometheus_client import Counter, Gauge
 
-from monitor.errands import Desk, Errand, Mailer, Outcome, Surroundings
+from monitor.errands import Desk, Errand, Mailer, Outcome, Pictures, Surroundings
 from monitor.smtp import SmtpServer, SmtpTransport
 from monitor.subscriptions import Subscriber
 from runtime.admin import TopicAdmin
@@ -27,7 +27,7 @@ from runtime.clients import Outgoing, Reader, Received, Writer
 from runtime.registry import open_codec
 from runtime.service import Pulse
 from runtime.sessions import run_sessions
-from runtime.settings import KafkaSettings, MailSettings, Settings, read_secret
+from runtime.settings import KafkaSettings, MailSettings, Settings, Subscription, read_secret
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
@@ -182,7 +182,7 @@ def _while_in_time(stop: Event) -> Callable[[], bool]:
     return lambda: not stop.is_set() and time.monotonic() < end
 
 
-def run_mailer(settings: Settings, stop: Event, instance: str | None = None) -> None:
+def run_mailer(settings: Settings, stop: Event, instance: str | None = None, pictures: Pictures = lambda _: ()) -> None:
     """Mail alerts until `stop` is set.
 
     Args:
@@ -190,6 +190,7 @@ def run_mailer(settings: Settings, stop: Event, instance: str | None = None) -> 
         stop: Set it to end after the mail at hand.
         instance: Names this mailer within its group for good; None: the host's name. Two mailers of a group never
             share one.
+        pictures: Finds the example pictures of an alert, JPEG; none by default.
 
     Raises:
         BrokerUnavailableError: nobody answers at the start; later on the broker is waited for.
@@ -202,7 +203,7 @@ def run_mailer(settings: Settings, stop: Event, instance: str | None = None) -> 
     transport = SmtpTransport(_server(settings.mail), _trust(settings.mail))
     with Writer(settings.kafka, codec, linger_ms=0) as writer:
         deliveries = KafkaDeliveries(settings.kafka, writer)
-        mailer = Mailer(_desk(settings), transport, deliveries, _surroundings())
+        mailer = Mailer(_desk(settings), transport, deliveries, _surroundings(pictures))
         dead_letters = DeadLetters(writer, settings.kafka.names)
 
         def session() -> None:
@@ -233,13 +234,20 @@ def _trust(mail: MailSettings) -> ssl.SSLContext | None:
 
 
 def _desk(settings: Settings) -> Desk:
-    subscribers = (Subscriber(s.to, s.min_severity, frozenset(s.cameras)) for s in settings.mail.subscriptions)
-    return Desk(settings.mail.sender, tuple(subscribers), settings.monitor.timezone)
+    try:
+        subscribers = tuple(map(_subscriber, settings.mail.subscriptions))
+    except ValueError as error:
+        raise ConfigurationError("mail.subscriptions", [str(error)]) from error
+    return Desk(settings.mail.sender, subscribers, settings.monitor.timezone, settings.mail.reminder_days)
 
 
-def _surroundings() -> Surroundings:
+def _subscriber(wish: Subscription) -> Subscriber:
+    return Subscriber(wish.to, wish.min_severity, frozenset(wish.cameras), frozenset(wish.causes), wish.resolved)
+
+
+def _surroundings(pictures: Pictures) -> Surroundings:
     def count(outcome: Outcome) -> None:
         MAILS.labels(outcome).inc()
 
     # Not for secrets: it only keeps several mailers from knocking at the same moment.
-    return Surroundings(lambda: datetime.now(UTC), time.monotonic, random.random, count)
+    return Surroundings(lambda: datetime.now(UTC), time.monotonic, random.random, count, pictures)

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from monitor.quantiles import merged, quantile_ms
+from monitor.quantiles import quantile_ms
 from schemas.records import Cell, ClassScores, Scores, Tally
 
 Confusion = Mapping[tuple[str, str], int]
@@ -22,25 +22,6 @@ def confusion_of(parts: Iterable[Cell]) -> Counter[tuple[str, str]]:
     for cell in parts:
         counts[cell.truth, cell.predicted] += cell.count
     return counts
-
-
-def added(tallies: Iterable[Tally]) -> Tally:
-    """The sum of tallies; the order of the addends decides the last bits of the sums of floats."""
-    parts = list(tallies)
-    return Tally(
-        frames=sum(t.frames for t in parts),
-        heartbeats=sum(t.heartbeats for t in parts),
-        passages=_added_counts(t.passages for t in parts),
-        vehicle_cells=cells(confusion_of(cell for t in parts for cell in t.vehicle_cells)),
-        frame_cells=cells(confusion_of(cell for t in parts for cell in t.frame_cells)),
-        passage_frames=sum(t.passage_frames for t in parts),
-        dissenting_frames=sum(t.dissenting_frames for t in parts),
-        confidence_sum=sum(t.confidence_sum for t in parts),
-        brightness_sum=sum(t.brightness_sum for t in parts),
-        latency_buckets=merged(t.latency_buckets for t in parts),
-        labels=sum(t.labels for t in parts),
-        unmatched_labels=sum(t.unmatched_labels for t in parts),
-    )
 
 
 def scores(tally: Tally) -> Scores:
@@ -99,13 +80,6 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _added_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(sorted(total.items()))
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -1,24 +1,24 @@
 """The monitor without Kafka: the same folds on values in memory, for backtests and tests.
 
-observations, labels ─► cameras ─► passages, alerts, camera-days ─► merger ─► reports, alerts
+observations, labels ─► cameras ─► passages, camera-days ─► merger ─► reports, alerts
+telemetry ────────────► devices ─► camera-days ────────────────┘
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor.cameras import Camera, Policy
 from monitor.chunks import Chunks
+from monitor.devices import finish_devices, take_telemetry
 from monitor.folding import Fold, Outcome, Position
-from monitor.merging import take_camera_day, take_settled, waiting_until
-from monitor.rules import Rule
+from monitor.merging import take_action, take_camera_day, take_settled, waiting_until
+from monitor.rules import Rules
 from schemas.codec import Codec
-from schemas.records import CameraDay, Label, Observations, Record
-from schemas.times import EPOCH
-from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS
-
-MILLISECOND = timedelta(milliseconds=1)
+from schemas.records import AlertAction, CameraDay, Label, Observations, Record, Telemetry
+from schemas.times import EPOCH, MILLISECOND
+from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY
 
 
 @dataclass(slots=True)
@@ -31,22 +31,23 @@ class OfflineMonitor:
 
     policy: Policy
     "When passages and days are over."
-    rules: tuple[Rule, ...]
+    rules: Rules
     "What raises an alert about a day."
     faults: list[str] = field(default_factory=list)
     "Why frames were not believed; the service puts their records aside."
     counts: Counter[str] = field(default_factory=Counter)
     "What happened, as in the service's counters."
     _cameras: dict[str, tuple[Camera, Chunks]] = field(default_factory=dict)
+    _devices: dict[str, bytes] = field(default_factory=dict)
     _merger: dict[str, bytes] = field(default_factory=dict)
     _waiting: dict[str, None] = field(default_factory=dict)
     _offset: int = 0
     _codec: Codec = field(default_factory=Codec)
 
-    def observations(self, batch: Observations, logged_at: datetime) -> list[Record]:
-        """Take a batch of predictions in; `logged_at` is when it was first logged."""
+    def observations(self, batch: Observations, logged_at: datetime, rows_ms: Sequence[int] = ()) -> list[Record]:
+        """Take a batch of predictions in; `logged_at` is when it was first logged, `rows_ms` when each row was."""
         fold = self._fold(batch.camera_id, self._position(OBSERVATIONS.name, logged_at))
-        fold.observations(batch)
+        fold.observations(batch, rows_ms)
         return self._taken(batch.camera_id, fold.out)
 
     def label(self, label: Label, logged_at: datetime) -> list[Record]:
@@ -59,6 +60,20 @@ class OfflineMonitor:
         fold = self._fold(label.camera_id, self._position(LABELS.name, logged_at))
         fold.label(label)
         return self._taken(label.camera_id, fold.out)
+
+    def telemetry(self, telemetry: Telemetry, logged_at: datetime) -> list[Record]:
+        """Take in what a device says of itself."""
+        at = self._position(TELEMETRY.name, logged_at)
+        outcome = take_telemetry(self.policy, self._devices, telemetry, at)
+        _write(self._devices, outcome.writes)
+        return self._counted(outcome)
+
+    def action(self, action: AlertAction) -> list[Record]:
+        """Take in what somebody says of an alert."""
+        self._offset += 1
+        outcome = take_action(self._merger, action, Position("", self._offset, 0))
+        _write(self._merger, outcome.writes)
+        return outcome.outputs
 
     def settle(self) -> list[Record]:
         """Everything was taken in that was logged before the newest record: report what is due."""
@@ -76,7 +91,9 @@ class OfflineMonitor:
             fold = self._fold(camera_id)
             fold.finish()
             sent += self._taken(camera_id, fold.out)
-        return sent + self._merged()
+        outcome = finish_devices(self.policy, self._devices)
+        _write(self._devices, outcome.writes)
+        return [*sent, *self._counted(outcome), *self._merged()]
 
     def _fold(self, camera_id: str, position: Position | None = None) -> Fold:
         """Cameras and chunks are kept as they are: to encode and decode them with each record costs more than all else."""
@@ -90,14 +107,17 @@ class OfflineMonitor:
     def _taken(self, camera_id: str, outcome: Outcome) -> list[Record]:
         camera, chunks = self._cameras[camera_id]
         chunks.drop(camera.garbage)
-        self.faults += outcome.faults
-        self.counts += outcome.counts
         self._waiting.pop(camera_id, None)
         if outcome.waits:
             self._waiting[camera_id] = None
-        for record in outcome.outputs:
+        return self._counted(outcome)
+
+    def _counted(self, outcome: Outcome) -> list[Record]:
+        self.faults += outcome.faults
+        self.counts += outcome.counts
+        for place, record in enumerate(outcome.outputs):
             if isinstance(record, CameraDay):
-                self._hand_in(record, outcome.logged_ms[record.day, record.revision])
+                self._hand_in(record, outcome.logged_ms[place])
         return outcome.outputs
 
     def _hand_in(self, camera_day: CameraDay, logged_ms: int) -> None:

@@ -25,7 +25,7 @@ from runtime.offsets import Offsets
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerError
 from schemas.records import DayReport, Record
-from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, Topic
+from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS, TELEMETRY, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,9 @@ RETRY_S = 1.0
 "Pause before a broker that did not answer is asked again."
 ROUND_EVERY_S = 1.0
 "As often as this, reports become due although there are always more camera-days to read."
+
+BEFORE = (OBSERVATIONS, LABELS, TELEMETRY)
+"What camera-days are made of."
 
 Merge = Callable[[Mapping[str, bytes], int], Outcome]
 "What it does that everything logged until a time is known, given the merger's values."
@@ -55,12 +58,12 @@ class Reading:
         return self._app.reading.moves == moves
 
     async def everything_before(self, message: Any) -> int | None:
-        """Wait until all observations and labels that were sent before are folded.
+        """Wait until all observations, labels and telemetry that were sent before are folded.
 
         Returns the offset after the last camera-day that follows from them; None when the message comes again.
         """
         moves = self._app.reading.moves
-        await self._folded(message, [*self._all(OBSERVATIONS), *self._all(LABELS)], moves)
+        await self._folded(message, [tp for topic in BEFORE for tp in self._all(topic)], moves)
         end = await self.end_of_camera_days()
         return end if self._app.reading.moves == moves else None
 

@@ -102,7 +102,7 @@ def address_of(record: Record) -> Address:
         case Passage():
             return Address(PASSAGES, record.camera_id)
         case CameraDay():
-            return Address(CAMERA_DAYS, f"{record.camera_id}|{record.day}")
+            return Address(CAMERA_DAYS, "|".join((record.camera_id, record.day, record.part, str(record.revision))))
         case DayReport():
             return Address(REPORTS, record.day)
         case Alert():
@@ -124,10 +124,10 @@ class Outbox:
             SENT.labels(type(record).__name__).inc()
 
     def _parcels(self, outcome: Outcome, partition: int) -> Iterator[Parcel]:
-        for record in outcome.outputs:
+        for place, record in enumerate(outcome.outputs):
             parcel = self._parcel(record, partition)
-            if isinstance(record, CameraDay):
-                parcel.headers.append(logged_at_header(outcome.logged_ms[record.day, record.revision]))
+            if place in outcome.logged_ms:
+                parcel.headers.append(logged_at_header(outcome.logged_ms[place]))
             yield parcel
 
     def _parcel(self, record: Record, partition: int) -> Parcel:

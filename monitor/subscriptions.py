@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from monitor.causes import CAUSES
 from schemas.records import Alert, Severity
 
 RANKS: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -18,11 +19,25 @@ class Subscriber:
     "The least severe alert that is mailed."
     cameras: frozenset[str]
     "Only alerts of these cameras and of all cameras together; empty for every camera."
+    causes: frozenset[str] = frozenset()
+    "Only alerts with one of these causes (see causes.toml); empty for every alert, also without a cause."
+    resolved: bool = False
+    "Whether they are told when an alert is over."
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.causes - CAUSES.keys()):
+            raise ValueError(f"{unknown[0]!r} is no cause; causes are {', '.join(CAUSES)}")
 
     def wants(self, alert: Alert) -> bool:
-        """Whether the alert is severe enough, and about a camera of theirs."""
+        """Whether the alert is news for them, severe enough, about a camera of theirs, and has a cause of theirs."""
+        news = alert.state == "open" or (alert.state == "resolved" and self.resolved)
         severe = RANKS[alert.severity] >= RANKS[self.min_severity]
-        return severe and (not self.cameras or alert.camera_id is None or alert.camera_id in self.cameras)
+        caused = not self.causes or alert.cause in self.causes
+        return news and severe and caused and self._concerns(alert)
+
+    def _concerns(self, alert: Alert) -> bool:
+        cameras = {alert.camera_id, *alert.cameras}
+        return not self.cameras or alert.camera_id is None or not self.cameras.isdisjoint(cameras)
 
 
 def recipients_of(alert: Alert, subscribers: Iterable[Subscriber]) -> list[str]:

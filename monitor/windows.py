@@ -54,3 +54,8 @@ def day_after(day: str) -> str:
 def day_before(day: str) -> str:
     """The day before."""
     return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+
+
+def days_between(first: str, last: str) -> int:
+    """How many days one comes after another."""
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days

@@ -182,7 +182,7 @@ class FrameBatches:
             frame = self._codec.decode(record.value, Frame)
             if not self._choose(frame):
                 return None
-            image, picture = examine(frame.picture, max_pixels=self._max_pixels)
+            image, picture = examine(frame.picture, whole=frame.kind != "vehicle", max_pixels=self._max_pixels)
         except (RecordError, PictureError) as error:
             return Unreadable(record, error)
         return Seen(record, frame, image, picture, (time.perf_counter() - started) * 1000, now_ms)

@@ -5,10 +5,13 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.preprocessing import Image
 from schemas.errors import PictureError
 from schemas.records import Statistics
+
+Grey = NDArray[np.uint8]
 
 START_OF_IMAGE: Final = b"\xff\xd8"
 END_OF_IMAGE: Final = b"\xff\xd9"
@@ -25,6 +28,17 @@ REDUCED: Final = (
 )
 SHARPNESS_SIZE: Final = (128, 128)
 "Sharpness depends on scale: it is measured at one."
+SKETCH_SIZE: Final = (16, 9)
+"Columns and rows."
+
+GRAIN: Final = np.array([1, -2, 1], np.float32)
+"Along rows and columns: leaves of a picture what neither brightness nor its slope explains (Immerkær, 1996)."
+GRAIN_GAIN: Final = 6.0
+"White noise of standard deviation 1 comes out of it with this one."
+GRAIN_SHARE: Final = 0.25
+"The quarter of the pixels where least is left shows the grain; leaves, letters and edges are in the rest."
+GRAIN_QUANTILE: Final = 0.3186
+"Of noise of standard deviation 1, a quarter lies within this distance of 0."
 
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -47,11 +61,14 @@ class _Header:
     "Where the pixels' segment begins, bytes."
 
 
-def examine(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[Image, Statistics]:
-    """Return the decoded picture and its statistics, with the size that it has in the JPEG; raises PictureError."""
+def examine(jpeg: bytes, *, whole: bool = False, max_pixels: int = MAX_PIXELS) -> tuple[Image, Statistics]:
+    """Return the decoded picture and its statistics, with the size that it has in the JPEG; raises PictureError.
+
+    A `whole` picture, not a crop, is sketched too.
+    """
     header = _header(jpeg, max_pixels)
     image = _decode(jpeg, header)
-    return image, _statistics(image, header.width, header.height)
+    return image, _statistics(image, header.width, header.height, whole=whole)
 
 
 def decode(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -64,15 +81,18 @@ def decode(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def statistics(image: Image) -> Statistics:
-    """Return brightness, contrast and sharpness of a picture, uint8 H×W×3 BGR.
+    """Return brightness, contrast, sharpness and noise of a crop, uint8 H×W×3 BGR.
 
-    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., 2000) at 128×128.
+    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., 2000) at 128×128. Noise is measured at the size
+    that was decoded, after Immerkær ("Fast noise variance estimation", 1996) with a quartile instead of the mean:
+    texture in real road pictures makes the mean 0.3 to 1.6 grey levels, the quartile 0.2 to 0.5. A JPEG of quality 90
+    leaves a grain of 8 grey levels as it is, and of one of 4 less than half.
     """
-    return _statistics(image, image.shape[1], image.shape[0])
+    return _statistics(image, image.shape[1], image.shape[0], whole=False)
 
 
-def _statistics(image: Image, width: int, height: int) -> Statistics:
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+def _statistics(image: Image, width: int, height: int, *, whole: bool) -> Statistics:
+    grey: Grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     mean, deviation = cv2.meanStdDev(grey)
     small = cv2.resize(grey, SHARPNESS_SIZE, interpolation=cv2.INTER_AREA)
     _, edges = cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_16S))
@@ -82,7 +102,28 @@ def _statistics(image: Image, width: int, height: int) -> Statistics:
         sharpness=float(edges[0, 0]) ** 2,
         width=width,
         height=height,
+        noise=_noise(grey),
+        sketch=cv2.resize(grey, SKETCH_SIZE, interpolation=cv2.INTER_AREA).tobytes() if whole else b"",
     )
+
+
+def _noise(grey: Grey) -> float:
+    """Return the standard deviation of the grain, grey levels; never 0."""
+    grain = cv2.convertScaleAbs(cv2.sepFilter2D(grey, cv2.CV_16S, GRAIN, GRAIN))
+    counts = cv2.calcHist([grain], [0], None, [256], [0, 256]).ravel().cumsum()
+    return _quantile(counts, GRAIN_SHARE) / GRAIN_QUANTILE / GRAIN_GAIN
+
+
+def _quantile(counts: NDArray[np.float32], share: float) -> float:
+    """Return the value that a share of whole numbers does not exceed, from how many there are up to each.
+
+    A whole number stands for all that rounds to it, so that the value moves in finer steps than they do.
+    """
+    wanted = float(counts[-1]) * share
+    at = int(counts.searchsorted(wanted))
+    below = float(counts[at - 1]) if at else 0.0
+    inside = (wanted - below) / (float(counts[at]) - below)
+    return at - 0.5 + inside if at else inside / 2
 
 
 def _decode(jpeg: bytes, header: _Header) -> Image:

@@ -4,7 +4,7 @@
     gate:2026-11-23:42,truck,anna,1,2026-11-24T09:30:00Z
 
 `frame_id` or `passage_id` says what is labelled (both columns may be there, each line fills one), `label` what it
-shows; the others may be left out. Commas, semicolons and tabs all serve, as the header shows.
+shows, or `withdrawn`, which takes back what the source said of it before; the others may be left out. Commas, semicolons and tabs all serve, as the header shows.
 """
 
 import csv
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from producers.labels import label_of
+from producers.labels import WITHDRAWN, label_of
 from schemas.errors import ConfigurationError, DecodingError
 from schemas.ids import parse_id
 from schemas.records import Label
@@ -142,8 +142,8 @@ def _line(number: int, names: list[str], values: list[str], defaults: Defaults) 
 
 def _row_faults(row: Mapping[str, str], classes: Collection[str]) -> Iterator[str]:
     yield from _target_faults(row)
-    if row["label"] not in classes:
-        yield f"label {row['label']!r} is not known; write one of {', '.join(classes)}"
+    if row["label"] not in (*classes, WITHDRAWN):
+        yield f"label {row['label']!r} is not known; write one of {', '.join(classes)}, or {WITHDRAWN}"
     if row.get("weight") and not _is_weight(row["weight"]):
         yield f"weight {row['weight']!r} is not a number above 0, such as 1 or 2.5"
     if row.get("labelled_at") and _time(row["labelled_at"]) is None:
@@ -183,7 +183,7 @@ def _time(text: str) -> datetime | None:
 def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
     return label_of(
         row.get("frame_id") or row["passage_id"],
-        row["label"],
+        None if row["label"] == WITHDRAWN else row["label"],
         source=row.get("source") or defaults.source,
         weight=float(row.get("weight") or 1),
         labelled_at=_time(row.get("labelled_at", "")) or defaults.labelled_at,
@@ -192,10 +192,10 @@ def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
 
 def _contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
     """The line, or a wrong one where the same source has said something else of the same frame or passage."""
-    if line.label is None or line.label.label is None:
+    if line.label is None:
         return line
-    target = f"{line.label.source}:{line.label.frame_id or line.label.passage_id}"
-    before, number = said.setdefault(target, (line.label.label, line.number))
-    if before == line.label.label:
+    target, says = f"{line.label.source}:{line.label.frame_id or line.label.passage_id}", line.label.label or WITHDRAWN
+    before, number = said.setdefault(target, (says, line.number))
+    if before == says:
         return line
-    return Line(line.number, None, (f"says {line.label.label!r}, and line {number} says {before!r} of the same",))
+    return Line(line.number, None, (f"says {says!r}, and line {number} says {before!r} of the same",))

@@ -1,4 +1,4 @@
-"""Label records: what somebody says a frame or a passage shows, and promises that nothing more will be said.
+"""Label records: what somebody says a frame or a passage shows, or takes back, and promises to say nothing more.
 
 A label's id follows from what it says, of what, and who says so: sent twice it counts once, and a person's
 correction is a label of its own.
@@ -9,17 +9,20 @@ from datetime import datetime
 from schemas.ids import parse_id
 from schemas.records import Label
 
+WITHDRAWN = "withdrawn"
+"Stands for a label that is taken back."
+
 
 def label_of(
     target: str,
-    label: str,
+    label: str | None,
     *,
     source: str,
     labelled_at: datetime,
     weight: float = 1.0,
     complete_until: datetime | None = None,
 ) -> Label:
-    """Say what a frame or passage shows; `target` is its id, which names the camera too.
+    """Say what a frame or passage shows; None takes back what the source said. `target` is its id, with the camera.
 
     Raises:
         DecodingError: `target` is no frame's or passage's id.
@@ -27,7 +30,7 @@ def label_of(
     """
     ref = parse_id(target)
     return Label(
-        label_id=f"{source}:{target}={label}",
+        label_id=f"{source}:{target}={WITHDRAWN if label is None else label}",
         camera_id=ref.camera_id,
         frame_id=None if ref.passage else target,
         passage_id=target if ref.passage else None,
@@ -51,4 +54,19 @@ def promise_of(camera_id: str, source: str, said_at: datetime, complete_until: d
         weight=1.0,
         labelled_at=said_at,
         complete_until=complete_until,
+    )
+
+
+def done_of(camera_id: str, source: str, said_at: datetime) -> Label:
+    """Say that every label was sent that there is for now: late ones need not wait to be counted."""
+    return Label(
+        label_id=f"{source}:{camera_id}:done@{said_at.isoformat()}",
+        camera_id=camera_id,
+        frame_id=None,
+        passage_id=None,
+        label=None,
+        source=source,
+        weight=1.0,
+        labelled_at=said_at,
+        complete_until=None,
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from roadwatch.commands import (
+    alerts,
     backtest,
     camera,
     config,
@@ -18,6 +19,8 @@ from roadwatch.commands import (
     passes,
     record,
     replay,
+    report,
+    rules,
     services,
     topics,
     up,
@@ -41,7 +44,10 @@ Settings come from roadwatch.toml and from the environment, ROADWATCH_KAFKA__BOO
 app.add_typer(topics.app, name="topics", help="The topics on the cluster.")
 app.add_typer(label.app, name="label", help="Labels: what frames and passages truly show.")
 app.add_typer(models.app, name="models", help="A model's life: trained, registered, qualified, promoted, rolled back.")
+app.add_typer(rules.app, name="rules", help="What raises an alert about a day: checked, explained, tried.")
+app.add_typer(alerts.app, name="alerts", help="Alerts: listed, acknowledged, silenced for a while.")
 app.add_typer(record.app, name="record", help="Streams kept in a folder: recorded, looked at, cut and merged.")
+app.add_typer(report.app, name="report", help="The days' reports: shown, listed, summed up, and as pages with plots.")
 app.add_typer(config.app, name="config", help="The settings in force.")
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,

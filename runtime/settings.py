@@ -111,6 +111,12 @@ class MonitorSettings(Section):
     "Event time that a day waits after its end for records out of order."
     label_patience: timedelta = timedelta(0)
     "Event time that a day waits after its end for its cameras' labels to be complete."
+    label_horizon: timedelta = timedelta(days=7)
+    "How long after a day has closed labels may still change its report, by the log's time."
+    revise_every: timedelta = timedelta(minutes=1)
+    "Late labels of so long make one revision of their day's report, by the log's time."
+    label_trust: dict[str, float] = {}
+    "What a label source's word weighs where sources contradict each other, by source; 1 for those not named."
     passage_timeout: timedelta = timedelta(seconds=15)
     "Event time without a new frame after which a passage is over."
     max_skew: timedelta = timedelta(minutes=5)
@@ -119,6 +125,8 @@ class MonitorSettings(Section):
     "The day's accuracy below which an alert is raised."
     min_labels: int = Field(default=50, ge=1)
     "Labelled vehicles without which the day's accuracy raises no alert."
+    rules_file: Path | None = None
+    "A table of rules in TOML; None for the shipped ones."
     data_folder: Path | None = None
     "Where Faust keeps its table files; None for the user's cache folder."
 
@@ -143,6 +151,10 @@ class Subscription(Section):
     "The least severe alert that is mailed."
     cameras: tuple[str, ...] = ()
     "Only alerts of these cameras and of all cameras together; empty for every camera."
+    causes: tuple[str, ...] = ()
+    "Only alerts with one of these causes, such as `fog`; empty for every alert, also without a cause."
+    resolved: bool = False
+    "Whether a mail says when an alert is over."
 
 
 class MailSettings(Section):
@@ -168,6 +180,8 @@ class MailSettings(Section):
     "The From address."
     timeout_s: float = Field(default=20, gt=0)
     "For each step of a delivery."
+    reminder_days: int = Field(default=7, ge=0)
+    "An alert that stays open is mailed again after so many days; 0 for never."
     subscriptions: tuple[Subscription, ...] = (Subscription(to="team@localhost"),)
     "Who gets which alerts."
 

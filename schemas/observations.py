@@ -50,6 +50,16 @@ class Observation:
     "From the producer's send to the prediction, wall clock."
     model_version: str
     "The bundle that served."
+    noise: float = 0.0
+    "Standard deviation of the grain; 0 where an older processor did not measure it."
+    sketch: bytes = b""
+    "16 × 9 luma of whole pictures; empty for crops, and where an older processor did not draw one."
+    queue_ms: float | None = None
+    "From the producer's send to the processor's receipt; None where an older processor did not say."
+    decode_ms: float | None = None
+    "Decoding and statistics; likewise."
+    inference_ms: float | None = None
+    "The batch's inference, divided among its frames; likewise."
 
     @property
     def frame_id(self) -> str:
@@ -108,6 +118,11 @@ def _pack(predictions: list[Prediction], classes: tuple[str, ...]) -> Observatio
         width=tuple(p.statistics.width for p in predictions),
         height=tuple(p.statistics.height for p in predictions),
         latency_ms=tuple(p.timings.total_ms for p in predictions),
+        noise=tuple(p.statistics.noise for p in predictions),
+        sketch=tuple(p.statistics.sketch for p in predictions),
+        queue_ms=tuple(p.timings.queue_ms for p in predictions),
+        decode_ms=tuple(p.timings.decode_ms for p in predictions),
+        inference_ms=tuple(p.timings.inference_ms for p in predictions),
     )
 
 
@@ -135,4 +150,9 @@ def _row(batch: Observations, i: int) -> Observation:
         height=batch.height[i],
         latency_ms=batch.latency_ms[i],
         model_version=batch.model_version,
+        noise=batch.noise[i] if batch.noise else 0.0,
+        sketch=batch.sketch[i] if batch.sketch else b"",
+        queue_ms=batch.queue_ms[i] if batch.queue_ms else None,
+        decode_ms=batch.decode_ms[i] if batch.decode_ms else None,
+        inference_ms=batch.inference_ms[i] if batch.inference_ms else None,
     )

@@ -4,7 +4,7 @@ Times are event times unless they say otherwise: timezone-aware UTC, to the micr
 
     Frame ──► Prediction, Observations ──► Passage
     Label, Telemetry ──────────────────────► CameraDay ──► DayReport ──► Alert ──► Delivery
-    ModelEvent
+    ModelEvent                                             AlertAction ────┘
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,10 @@ CLASSIFIED: frozenset[FrameKind] = frozenset({"vehicle", "sample"})
 
 CameraState = Literal["running", "stalled", "ended"]
 Severity = Literal["info", "warning", "critical"]
-AlertState = Literal["open", "resolved"]
+AlertState = Literal["open", "acknowledged", "resolved"]
+AlertActionKind = Literal["acknowledge", "silence", "unsilence"]
+Part = Literal["pictures", "device"]
+FindingKind = Literal["drift", "integrity", "device"]
 ModelEventKind = Literal["registered", "qualified", "promoted", "rolled_back", "withdrawn", "loaded", "refused"]
 
 
@@ -91,6 +94,10 @@ class Statistics:
     "Pixels."
     height: int
     "Pixels."
+    noise: float = 0.0
+    "Standard deviation of the grain, grey levels; 0 where an older processor did not measure it."
+    sketch: bytes = b""
+    "Of whole pictures: 16 columns × 9 rows of luma, row by row, one byte each; empty for crops."
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +215,16 @@ class Observations(Record):
     "Column: the picture's height, pixels."
     latency_ms: tuple[float, ...]
     "Column: from the producer's send to the prediction, wall clock."
+    noise: tuple[float, ...] = ()
+    "Column: standard deviation of the grain; empty where an older processor did not measure it."
+    sketch: tuple[bytes, ...] = ()
+    "Column: 16 × 9 luma of whole pictures, empty for crops; the column is empty likewise."
+    queue_ms: tuple[float, ...] = ()
+    "Column: from the producer's send to the processor's receipt; the column is empty likewise."
+    decode_ms: tuple[float, ...] = ()
+    "Column: decoding and statistics; likewise."
+    inference_ms: tuple[float, ...] = ()
+    "Column: the batch's inference, divided among its frames; likewise."
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +268,7 @@ class Label(Record):
     passage_id: str | None
     "The labelled passage; None when a frame is labelled, or nothing is."
     label: str | None
-    "The true class; None for a record that only carries its promise."
+    "The true class; None to take back what the source said of it before, or for a record that only promises."
     source: str
     "Who says so: a person, `csv`, `simulator`, a roadside loop."
     weight: float
@@ -301,21 +318,113 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """A change that a detector found in one camera's signal."""
+class Finding:
+    """Something that was found in one camera's pictures or device, and how long it lasted."""
+
+    finding_id: str
+    "`camera:signal:microseconds since 1970`: the same in every replay."
+    kind: FindingKind
+    "A change in a signal, a fault of the stream, or of the device."
+    camera_id: str
+    "The camera."
+    signal: str
+    "`confidence`, `brightness`, `frozen`, `temperature`, …"
+    detector: str
+    "What found it: `adwin`, `page-hinkley`, `hddm-a`, `rule`, …"
+    since: datetime
+    "When it began, as far as can be told."
+    found_at: datetime
+    "Event time of the value at which it was found."
+    until: datetime | None
+    "When it was over; None while it lasts."
+    before: float
+    "The signal before, or what is allowed."
+    after: float
+    "The signal since."
+    samples: int
+    "Values that prove it."
+    worse: bool
+    "Whether the direction is one that harms."
+    example: str | None
+    "A frame that shows it; None where none does."
+    note: str
+    "What the numbers do not say, in words; empty where they say it all."
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Counts of the vehicles that share a property."""
+
+    dimension: str
+    "`zone`, `hour`, `light`, `size`, `weather`."
+    value: str
+    "The property: a zone's name, `07`, `dark`, `small`."
+    passages: dict[str, int]
+    "Vehicles by verdict."
+    cells: tuple[Cell, ...]
+    "Confusion of the labelled ones."
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceBin:
+    """Vehicles of one verdict whose confidence lies in one fiftieth of 0 to 1."""
+
+    predicted: str
+    "The verdict."
+    bin: int
+    "0 to 49: confidence times 50, rounded down; 49 for 1."
+    count: int
+    "Vehicles."
+    confidence_sum: float
+    "Of their confidences."
+    labelled: int
+    "Those of them that are labelled."
+    right: int
+    "Labelled and right."
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCounts:
+    """A signal's values over a day."""
 
     signal: str
-    "`confidence`, `brightness`, …"
-    detector: str
-    "`adwin`, …"
-    detected_at: datetime
-    "Event time of the value at which it was found."
-    before: float
-    "The signal's mean before."
-    after: float
-    "The signal's mean since."
-    worse: bool
-    "Whether the direction is one that harms the model."
+    "`confidence`, `brightness`, `contrast`, …"
+    count: int
+    "Values."
+    total: float
+    "Their sum."
+    squares: float
+    "Sum of their squares."
+    buckets: dict[str, int]
+    "How many lie in each bucket; see monitor.signals."
+
+
+@dataclass(frozen=True, slots=True)
+class StageLatency:
+    """How long one stage of a frame's way took, by the wall clock."""
+
+    stage: str
+    "`queue`, `decode`, `inference`, `other`."
+    buckets: dict[str, int]
+    "Classified frames by bucket of latency, log-spaced; see monitor.quantiles."
+
+
+@dataclass(frozen=True, slots=True)
+class WorstFrame:
+    """A frame that somebody should look at."""
+
+    frame_id: str
+    "The frame."
+    captured_at: datetime
+    "When it was taken."
+    truth: str | None
+    "Its label; None without one."
+    predicted: str
+    "What the model says."
+    confidence: float
+    "Of the prediction."
+    why: Literal["wrong", "unsure"]
+    "Wrong though sure, or unsure."
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,11 +455,65 @@ class Tally:
     "Labels that came in time."
     unmatched_labels: int = 0
     "Those of them whose frame or passage was never seen."
+    abstained: int = 0
+    "Frames that the model looked at and refused."
+    late_labels: int = 0
+    "Labels that came after the day had closed, and are counted."
+    contradicted: int = 0
+    "Things of which sources say different classes."
+    withdrawn: int = 0
+    "Labels that were taken back."
+    label_sources: dict[str, int] = field(default_factory=dict)
+    "Counted labels by source."
+    slices: tuple[Slice, ...] = ()
+    "Vehicles by zone, hour, light, size and weather, sorted."
+    confidences: tuple[ConfidenceBin, ...] = ()
+    "Vehicles by verdict and confidence, sorted; empty bins are left out."
+    signals: tuple[SignalCounts, ...] = ()
+    "Signals of the pictures and the model, sorted."
+    stages: tuple[StageLatency, ...] = ()
+    "Latency by stage, sorted; empty where an older processor did not measure them."
+
+
+@dataclass(frozen=True, slots=True)
+class SensorDay:
+    """One sensor of a device over a day."""
+
+    sensor: str
+    "`temperature_c`, `pressure_hpa`, `magnetometer_ut` (its length)."
+    count: int
+    "Measurements."
+    total: float
+    "Their sum, in the sensor's unit."
+    low: float
+    "The lowest."
+    high: float
+    "The highest."
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDay:
+    """What a camera's device said of itself on one day."""
+
+    records: int
+    "Telemetry records."
+    sensors: tuple[SensorDay, ...]
+    "Sorted; a sensor that said nothing is left out."
+    states: dict[str, int]
+    "Records by state."
+    pictures: int
+    "Pictures read on the day."
+    frames: int
+    "Frames pushed on the day."
+    dropped: dict[str, int]
+    "Pictures or frames dropped on the day, by reason."
+    reconnects: int
+    "Times the source was opened again on the day."
 
 
 @dataclass(frozen=True, slots=True)
 class CameraDay(Record):
-    """One camera's day, when it closes."""
+    """One camera's day, as its pictures or its device tell it: news while it is open, then the day when it closes."""
 
     camera_id: str
     "The camera."
@@ -359,17 +522,25 @@ class CameraDay(Record):
     timezone: str
     "IANA name."
     revision: int
-    "1 at the day's close."
+    "0 while the day is open, 1 at its close, one more for each change that late labels make."
     starts_at: datetime
     "The day's first instant."
     ends_at: datetime
     "The next day's first instant."
     tally: Tally
-    "Counts."
-    drifts: tuple[Drift, ...]
-    "Changes found on this day, in order."
-    model_versions: tuple[str, ...]
+    "Counts; empty while the day is open, and for a device."
+    findings: tuple[Finding, ...] = ()
+    "What was found on this day until now, in order."
+    model_versions: tuple[str, ...] = ()
     "Bundles that served, sorted."
+    part: Part = "pictures"
+    "Who tells it."
+    seen_until: datetime | None = None
+    "The newest picture's or measurement's time."
+    device: DeviceDay | None = None
+    "Of a device's day; None for pictures, and while the day is open."
+    worst: tuple[WorstFrame, ...] = ()
+    "Frames to be looked at, the worst first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,6 +606,122 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % confidence interval."""
+
+    metric: str
+    "`accuracy`, `precision:truck`, `recall:car`, `f1:car`."
+    value: float
+    "The figure."
+    low: float
+    "Lower bound."
+    high: float
+    "Upper bound."
+    n: int
+    "Labelled vehicles that it rests on."
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedAccuracy:
+    """The accuracy of all vehicles as the model's own confidences tell it, without labels (CBPE)."""
+
+    accuracy: float
+    "Of all vehicles of the day."
+    low: float
+    "Lower bound of the 95 % interval."
+    high: float
+    "Upper bound."
+    n: int
+    "Vehicles."
+    class_mix: dict[str, float]
+    "Estimated share of each class."
+    breaks: str
+    "Why it is not to be believed; empty while nothing speaks against it."
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """One line of the reliability diagram."""
+
+    low: float
+    "Confidences from here …"
+    high: float
+    "… up to here."
+    confidence: float
+    "Their mean."
+    accuracy: float
+    "Share that is right."
+    n: int
+    "Labelled vehicles."
+
+
+@dataclass(frozen=True, slots=True)
+class SliceScores:
+    """How vehicles fared that share a property, beside all others."""
+
+    dimension: str
+    "`camera`, `zone`, `hour`, `light`, `size`, `weather`."
+    value: str
+    "The property."
+    passages: dict[str, int]
+    "Vehicles by verdict."
+    labelled: int
+    "Labelled ones."
+    accuracy: float | None
+    "Theirs; None without labels."
+    low: float
+    "Lower bound of its 95 % interval."
+    high: float
+    "Upper bound."
+    gap: float | None
+    "Accuracy less that of all other vehicles; None without labels on either side."
+    gap_low: float
+    "Lower bound of the gap's 95 % interval."
+    gap_high: float
+    "Upper bound."
+    truths: dict[str, int]
+    "Labelled vehicles by true class."
+    discovered: bool
+    "Whether it is worse than the rest beyond doubt, as many slices and days as are looked at."
+
+
+@dataclass(frozen=True, slots=True)
+class SignalScores:
+    """A signal's day beside its reference: the days before."""
+
+    signal: str
+    "`confidence`, `brightness`, …"
+    count: int
+    "Values."
+    mean: float
+    "Of the day."
+    deviation: float
+    "Standard deviation of the day."
+    reference: float | None
+    "Mean of the reference; None without one."
+    effect: float | None
+    "Difference of means in standard deviations of the reference; None without one."
+    p: float | None
+    "Of the two distributions being one, corrected for the number of tests; None without a reference."
+    differs: bool
+    "Whether the effect is large enough to matter, and significant."
+
+
+@dataclass(frozen=True, slots=True)
+class StageScores:
+    """One stage's latency, by the wall clock."""
+
+    stage: str
+    "`queue`, `decode`, `inference`, `other`."
+    p50_ms: float
+    "Milliseconds."
+    p95_ms: float
+    "Likewise."
+    p99_ms: float
+    "Likewise."
+
+
+@dataclass(frozen=True, slots=True)
 class CameraScores:
     """One camera's line in a day's report."""
 
@@ -442,8 +729,28 @@ class CameraScores:
     "The camera."
     scores: Scores
     "Its figures."
-    drifts: tuple[Drift, ...]
-    "Changes found on this day."
+    findings: tuple[Finding, ...]
+    "What was found on this day."
+    signals: tuple[SignalScores, ...] = ()
+    "Its signals beside their reference."
+    device: DeviceDay | None = None
+    "What its device said; None when it said nothing."
+    worst: tuple[WorstFrame, ...] = ()
+    "Frames to be looked at."
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert in a day's report."""
+
+    alert_id: str
+    "The alert."
+    severity: Severity
+    "How bad."
+    state: AlertState
+    "When the report was made."
+    title: str
+    "One line."
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +775,24 @@ class DayReport(Record):
     "Cameras seen the day before that sent nothing on this one, sorted."
     model_versions: tuple[str, ...]
     "Bundles that served, sorted."
+    changes: tuple[str, ...] = ()
+    "What this revision changes, a sentence each; empty for the first."
+    intervals: tuple[Interval, ...] = ()
+    "Figures with their confidence intervals, sorted."
+    estimate: EstimatedAccuracy | None = None
+    "Accuracy without labels; None without vehicles."
+    reliability: tuple[Reliability, ...] = ()
+    "Confidence beside accuracy; empty without labels."
+    calibration_error: float | None = None
+    "Mean gap between the two (ECE); None without labels."
+    slices: tuple[SliceScores, ...] = ()
+    "By camera, zone, hour, light, size and weather, sorted."
+    stages: tuple[StageScores, ...] = ()
+    "Latency by stage."
+    alerts: tuple[AlertLine, ...] = ()
+    "Of the day, the most severe first."
+    labels: dict[str, int] = field(default_factory=dict)
+    "Counted labels by source, and what befell labels and frames: late, contradicted, withdrawn, unmatched."
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,11 +800,11 @@ class Alert(Record):
     """Something that the team should know."""
 
     alert_id: str
-    "Deterministic: rule, camera and day. One mail for each id and state."
+    "Deterministic: what it is about, and since when. One mail for each id and state."
     rule: str
     "The rule that fired."
     state: AlertState
-    "Open until resolved."
+    "Open until acknowledged by somebody, or resolved."
     severity: Severity
     "How bad."
     camera_id: str | None
@@ -506,6 +831,38 @@ class Alert(Record):
     "What to do, first things first."
     report: DayReport | None
     "The day's report; None for what is noticed during a day."
+    cause: str = ""
+    "The most likely cause, a key of monitor.causes; empty where none is looked for."
+    evidence: tuple[str, ...] = ()
+    "What speaks for the cause, a sentence each, the strongest first."
+    cameras: tuple[str, ...] = ()
+    "The cameras that it concerns, sorted; empty for what concerns none in particular."
+    findings: tuple[Finding, ...] = ()
+    "What was found, in order."
+    examples: tuple[str, ...] = ()
+    "Frames that show it."
+    changed_at: datetime | None = None
+    "When it came into its state, event time; None where it never left its first."
+    by: str = ""
+    "Who acknowledged it, or resolved it; empty for the monitor."
+
+
+@dataclass(frozen=True, slots=True)
+class AlertAction(Record):
+    """What a person says of an alert: that somebody is at it, or that it should be silent until some time."""
+
+    kind: AlertActionKind
+    "What is to be done."
+    target: str
+    "The alert's id; or what a silence holds for: `camera=gate`, `cause=fog`, `rule=accuracy`, several with commas."
+    by: str
+    "Who."
+    at: datetime
+    "When, wall clock."
+    until: datetime | None
+    "When a silence ends; None for what is no silence."
+    reason: str
+    "Why; may be empty."
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from schemas.records import (
     Alert,
+    AlertAction,
     CameraDay,
     DayReport,
     Delivery,
@@ -71,8 +72,8 @@ TELEMETRY = Topic("telemetry", Telemetry, "camera_id", "cameras to the monitor",
 CAMERA_DAYS = Topic(
     "camera-days",
     CameraDay,
-    "camera_id|day",
-    "the monitor to itself: one camera's closed day",
+    "camera_id|day|part|revision",
+    "the monitor to itself: a camera's day, and news of it while it is open",
     by_camera=False,
     retention=None,
     compacted=True,
@@ -86,12 +87,24 @@ REPORTS = Topic(
     by_camera=False,
     retention=None,
     compacted=True,
+    max_message_kib=4096,
 )
 ALERTS = Topic(
     "alerts",
     Alert,
     "alert_id",
-    "the monitor to the mailer and to subscribers",
+    "the monitor to the mailer and to subscribers: an alert in its newest state",
+    by_camera=False,
+    retention=timedelta(days=90),
+    compacted=True,
+    max_message_kib=4096,
+    dead_letters=True,
+)
+ALERT_ACTIONS = Topic(
+    "alert-actions",
+    AlertAction,
+    "target",
+    "people to the monitor: alerts acknowledged, and silenced for a while",
     by_camera=False,
     retention=timedelta(days=90),
     dead_letters=True,
@@ -126,6 +139,7 @@ TABLE = (
     CAMERA_DAYS,
     REPORTS,
     ALERTS,
+    ALERT_ACTIONS,
     DELIVERIES,
     MODELS,
 )

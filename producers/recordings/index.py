@@ -25,7 +25,7 @@ class IndexDamagedError(RecordingError):
 
 
 def this_program() -> str:
-    """This program and its version, as a recording names its maker."""
+    """Name and version of the program, as a recording names its maker."""
     return f"roadwatch {package_version('roadwatch')}"
 
 

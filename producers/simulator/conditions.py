@@ -16,10 +16,18 @@ from schemas.errors import ConfigurationError
 # Kind and the minutes it takes to come and to go, unless told.
 RAMP_MINUTES = {
     "night": 40,
+    "clouds": 20,
     "fog": 30,
     "rain": 10,
     "bump": 0,
     "dirt": 60,
+    "leaf": 0,
+    "blur": 60,
+    "dim": 30,
+    "blown": 10,
+    "black": 0,
+    "frozen": 0,
+    "small": 0,
     "noise": 0,
     "new_kind": 0,
     "hot": 60,
@@ -72,6 +80,8 @@ class Levels:
 
     # Darkness, with street lamps and headlights.
     night: float = 0.0
+    # The sun is gone behind clouds.
+    clouds: float = 0.0
     # Haze that grows with distance.
     fog: float = 0.0
     # Streaks, wet road, drops on the lens.
@@ -80,6 +90,19 @@ class Levels:
     bump: float = 0.0
     # Smears on the lens.
     dirt: float = 0.0
+    # Something near hangs into the picture.
+    leaf: float = 0.0
+    # The lens is out of focus.
+    blur: float = 0.0
+    # Exposed too short, or too long until all is white.
+    dim: float = 0.0
+    blown: float = 0.0
+    # No light reaches the sensor; any level is all of it.
+    black: float = 0.0
+    # The camera repeats one picture; any level is all of it.
+    frozen: float = 0.0
+    # Pictures are smaller: at full, half as wide and high.
+    small: float = 0.0
     # Sensor noise.
     noise: float = 0.0
     # Share of trucks replaced by a kind never seen before.
@@ -97,6 +120,11 @@ def levels_at(conditions: Iterable[Condition], when: datetime) -> Levels:
     for condition in conditions:
         worst[condition.kind] = max(worst[condition.kind], condition.level(when))
     return Levels(**{kind: math.ceil(level * STEPS) / STEPS for kind, level in worst.items()})
+
+
+def shown_at(conditions: Iterable[Condition], when: datetime) -> datetime:
+    """When the picture was taken that the camera gives at that time: earlier while it is frozen."""
+    return min((c.starts_at for c in conditions if c.kind == "frozen" and c.level(when) > 0), default=when)
 
 
 def parse_condition(text: str) -> Condition:

@@ -1,4 +1,7 @@
-"""What the lens and the sensor do to a picture: blur, drops, smears, rain in the air, noise, hot pixels."""
+"""What the lens and the sensor do to a picture.
+
+rain in the air, drops ─► blur, smears, what hangs before it ─► exposure ─► noise, hot pixels ─► size
+"""
 
 from functools import lru_cache
 
@@ -12,6 +15,8 @@ from producers.simulator.light import Light
 
 Image = NDArray[np.uint8]
 
+BLUR_PX = 4.0  # standard deviation of full defocus, pixels
+LEAF_COLOUR = np.array([38.0, 92.0, 66.0])  # BGR by full daylight
 TILE_MARGIN = 64  # a noise tile is this much larger than the picture: 64 x 64 ways to lay it
 
 
@@ -20,8 +25,9 @@ def exposed(picture: Image, light: Light, view_number: int, picture_seed: int) -
     levels, size = light.levels, (picture.shape[0], picture.shape[1])
     draw = np.random.default_rng(picture_seed)
     picture = _rained(picture, levels, view_number, draw)
-    picture = cv2.GaussianBlur(picture, (3, 3), 0.7 + 0.5 * levels.fog).astype(np.uint8, copy=False)
+    picture = _focused(picture, levels)
     picture = _smeared(picture, levels.dirt, view_number)
+    picture = _gained(_covered(picture, light, view_number), levels)
     brighter, darker = _noise_tiles(size, round(light.noise_sigma(), 1))
     y, x = draw.integers(0, TILE_MARGIN, 2).tolist()
     window = np.s_[y : y + size[0], x : x + size[1]]
@@ -29,7 +35,56 @@ def exposed(picture: Image, light: Light, view_number: int, picture_seed: int) -
     cv2.subtract(picture, darker[window], picture)
     if levels.hot > 0:
         cv2.max(picture, _hot_pixels(size, levels.hot, view_number), picture)
-    return picture
+    return _scaled(picture, scale_of(levels))
+
+
+def scale_of(levels: Levels) -> float:
+    """Size of the pictures beside the view's, 0.5..1."""
+    return 1 - 0.5 * levels.small
+
+
+def _scaled(picture: Image, scale: float) -> Image:
+    if scale == 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _focused(picture: Image, levels: Levels) -> Image:
+    """As sharp as a lens in focus makes it, or blurred."""
+    kernel, sigma = ((3, 3), 0.7 + 0.5 * levels.fog) if levels.blur <= 0 else ((0, 0), 0.7 + BLUR_PX * levels.blur)
+    return cv2.GaussianBlur(picture, kernel, sigma).astype(np.uint8, copy=False)
+
+
+def _gained(picture: Image, levels: Levels) -> Image:
+    """The picture under an exposure that is not the right one."""
+    if levels.black > 0:
+        return np.zeros_like(picture)
+    gain = (1 - 0.8 * levels.dim) * (1 + 3 * levels.blown)
+    if gain == 1:
+        return picture
+    return cv2.convertScaleAbs(picture, alpha=gain, beta=40 * levels.blown).astype(np.uint8, copy=False)
+
+
+def _covered(picture: Image, light: Light, view_number: int) -> Image:
+    """With something out of focus before a part of it."""
+    if light.levels.leaf <= 0:
+        return picture
+    cover = _leaf(picture.shape[:2], light.levels.leaf, view_number)[..., None]
+    own = np.clip(light.ambient() + light.sun() * 0.3, 0, 1) * LEAF_COLOUR
+    return np.asarray(picture * (1 - cover) + own.astype(np.float32) * cover, dtype=np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _leaf(size: tuple[int, int], leaf: float, view_number: int) -> NDArray[np.float32]:
+    """Share of each pixel that it hides, HxW: an ellipse that reaches in from one side, soft at its edge."""
+    side = view_number % 2
+    height, width = size
+    middle = (int(width * side), int(height * 0.45))
+    axes = (int(width * 0.75 * leaf), int(height * 0.6 * leaf))
+    mask = np.zeros(size, np.float32)
+    cv2.ellipse(mask, middle, axes, 25, 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(mask, (0, 0), 9).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -30,7 +30,7 @@ class Light:
     def ambient(self) -> Floats:
         """Light from the whole sky, BGR."""
         dark = self.levels.night
-        day = self.daylight * (1 - 0.30 * self.levels.rain)
+        day = self.daylight * (1 - 0.30 * self.levels.rain) * (1 - 0.08 * self.levels.clouds)
         sky = np.array([1.04, 1.0, 0.97])
         moon = np.array([0.105, 0.085, 0.070])
         return np.asarray(day * (1 - dark) ** 1.5 * sky + dark * moon)
@@ -39,6 +39,7 @@ class Light:
         """Light straight from the sun, BGR."""
         levels = self.levels
         clear = (1 - levels.night) ** 2 * (1 - 0.9 * levels.fog) * (1 - 0.92 * min(1.0, 2 * levels.rain))
+        clear *= 1 - 0.6 * levels.clouds
         warm = np.array([0.96 - 0.20 * self.warmth, 1.0 - 0.05 * self.warmth, 1.02])
         return np.asarray(self.daylight * clear * warm)
 

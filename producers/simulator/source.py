@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from producers.simulator.conditions import Condition, levels_at
+from producers.simulator.conditions import Condition, levels_at, shown_at
 from producers.simulator.light import light_at
 from producers.simulator.studio import Studio
 from producers.simulator.telemetry import DeviceReading, reading_at
@@ -75,17 +75,19 @@ class SimulatorSource:
 
     def picture_at(self, when: datetime, index: int = 0) -> Picture:
         """The picture of any time, in view or not."""
-        light = light_at(when, levels_at(self._conditions, when))
-        placed = [trip.placed_at(when) for trip in self._trips_at(when)]
-        picture_seed = self._seed * 1_000_003 + int(when.timestamp() * 1_000_000)
+        shown = shown_at(self._conditions, when)
+        light = light_at(shown, levels_at(self._conditions, shown))
+        placed = [trip.placed_at(shown) for trip in self._trips_at(shown)]
+        picture_seed = self._seed * 1_000_003 + int(shown.timestamp() * 1_000_000)
         return Picture(when, self._studio.picture(placed, light, picture_seed), index)
 
     def truth_at(self, captured_at: datetime) -> tuple[TrueVehicle, ...]:
         """Every vehicle that stands in a picture of that time, with its box."""
-        light = light_at(captured_at, levels_at(self._conditions, captured_at))
+        shown = shown_at(self._conditions, captured_at)
+        light = light_at(shown, levels_at(self._conditions, shown))
         found = []
-        for trip in self._trips_at(captured_at):
-            box = self._studio.box(trip.placed_at(captured_at), light)
+        for trip in self._trips_at(shown):
+            box = self._studio.box(trip.placed_at(shown), light)
             if box is not None:
                 left, top, right, bottom = box
                 found.append(TrueVehicle(trip.passage, (left, top, right - left, bottom - top)))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from producers.simulator.drawing import Placed, Stage, box_of, draw_vehicle, lamp_light
-from producers.simulator.lens import exposed
+from producers.simulator.lens import exposed, scale_of
 from producers.simulator.light import Light
 from producers.simulator.scene import LAMP_SPACING_M, lit_scene, scene_of
 from producers.simulator.views import View
@@ -35,7 +35,11 @@ class Studio:
 
     def box(self, vehicle: Placed, light: Light) -> Box | None:
         """Where the vehicle stands in such a picture, clipped to it; None when it is outside."""
-        return box_of(vehicle, self._stage(light))
+        box = box_of(vehicle, self._stage(light))
+        if box is None:
+            return None
+        left, top, right, bottom = (edge * scale_of(light.levels) for edge in box)
+        return left, top, right, bottom
 
     def _distance(self, placed: Placed) -> float:
         x, y, _ = self.view.camera.position

@@ -2,7 +2,7 @@
 
 A monitor's result does not depend on how frames are batched, but for one thing: it keeps when the record was logged that
 opened or completed a day. So records are joined only while none of them opens or completes a day, ends a camera's source, or holds a picture
-that is ahead of the clock; each of those goes in by itself.
+that is ahead of the clock; each of those goes in by itself. Each row keeps when it was logged, for news of a camera bear that.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from monitor.cameras import Policy
 from monitor.offline import OfflineMonitor
 from roadwatch.backtesting.columns import joined, part
 from schemas.errors import DecodingError
-from schemas.records import Label, Observations, Record
+from schemas.records import Label, Observations, Record, Telemetry
 from schemas.times import from_ms, to_us
 
 MOST_ROWS: Final = 512
@@ -31,8 +31,7 @@ class _Waiting:
     """A camera's records that are not taken in yet."""
 
     batches: list[Observations] = field(default_factory=list)
-    rows: int = 0
-    logged_ms: int = 0
+    logged_ms: list[int] = field(default_factory=list)
 
 
 class Feed:
@@ -52,11 +51,11 @@ class Feed:
     def observations(self, batch: Observations, logged_ms: Sequence[int]) -> None:
         """Take a batch in; `logged_ms` says of each row when it was logged."""
         if self._calm.covers(batch, logged_ms):
-            self._wait(batch, logged_ms[-1])
+            self._wait(batch, logged_ms)
         else:
             self._flush(batch.camera_id)
             for row, at_ms in enumerate(logged_ms):
-                self._observe(part(batch, slice(row, row + 1)), at_ms)
+                self._observe(part(batch, slice(row, row + 1)), [at_ms])
         self._rows += len(logged_ms)
 
     def label(self, label: Label, logged_ms: int) -> bool:
@@ -66,6 +65,10 @@ class Feed:
         except DecodingError:
             return False
         return True
+
+    def telemetry(self, telemetry: Telemetry, logged_ms: int) -> None:
+        """Take in what a device says of itself."""
+        self._give(monitor.telemetry(telemetry, from_ms(logged_ms)) for monitor in self._monitors)
 
     def settle(self) -> None:
         """Report what is due, now and then; everything that was logged before what comes next was given."""
@@ -90,15 +93,14 @@ class Feed:
             self.refused[number] += len(monitor.faults)
             monitor.faults.clear()
 
-    def _wait(self, batch: Observations, at_ms: int) -> None:
+    def _wait(self, batch: Observations, logged_ms: Sequence[int]) -> None:
         waiting = self._waiting.setdefault(batch.camera_id, _Waiting())
-        if waiting.rows and not joined_fits(waiting.batches[-1], batch):
+        if waiting.batches and not joined_fits(waiting.batches[-1], batch):
             self._flush(batch.camera_id)
             waiting = self._waiting.setdefault(batch.camera_id, _Waiting())
         waiting.batches.append(batch)
-        waiting.logged_ms = max(waiting.logged_ms, at_ms)
-        waiting.rows += len(batch.sequences)
-        if waiting.rows >= MOST_ROWS:
+        waiting.logged_ms += logged_ms
+        if len(waiting.logged_ms) >= MOST_ROWS:
             self._flush(batch.camera_id)
 
     def _flush(self, camera: str) -> None:
@@ -106,9 +108,9 @@ class Feed:
         if waiting:
             self._observe(joined(waiting.batches), waiting.logged_ms)
 
-    def _observe(self, batch: Observations, at_ms: int) -> None:
-        at = from_ms(at_ms)
-        self._give(monitor.observations(batch, at) for monitor in self._monitors)
+    def _observe(self, batch: Observations, logged_ms: Sequence[int]) -> None:
+        at = from_ms(max(logged_ms))
+        self._give(monitor.observations(batch, at, logged_ms) for monitor in self._monitors)
 
     def _give(self, outputs: Iterable[list[Record]]) -> None:
         for number, records in enumerate(outputs):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from monitor.metrics import added, scores
+from monitor.metrics import scores
+from monitor.tallies import added
 from roadwatch.backtesting.differing import Vehicles
 from roadwatch.backtesting.variants import Model, RuleSet, Variant
 from schemas.records import Alert, CameraDay, DayReport, Passage, Record, Scores

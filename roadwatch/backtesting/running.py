@@ -6,7 +6,6 @@ items ─► chunks ─► frames: Predictor ─► Claims ─┐
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, groupby
 from typing import Final, cast
 
@@ -14,11 +13,10 @@ import cv2
 
 from monitor.offline import OfflineMonitor
 from monitor.policies import policy
-from monitor.rules import day_rules
 from processors.classifier import Classifier
 from producers.recordings.recording import Recording, Selection
 from roadwatch.backtesting.claiming import Claims, Held, batches
-from roadwatch.backtesting.columns import as_sent, part
+from roadwatch.backtesting.columns import as_sent, part, timed, timings_of
 from roadwatch.backtesting.differing import Vehicles
 from roadwatch.backtesting.feeding import Feed
 from roadwatch.backtesting.outcome import Cost, Live, Outcome, Ran
@@ -28,7 +26,7 @@ from roadwatch.backtesting.variants import Model, RuleSet, variants_of
 from runtime.clients import Received
 from runtime.settings import ProcessorSettings
 from schemas.observations import pack
-from schemas.records import Label, Observations, Passage, Prediction, Record
+from schemas.records import Label, Observations, Passage, Prediction, Record, Telemetry
 from schemas.times import from_us
 
 CHUNK: Final = 4096
@@ -103,6 +101,8 @@ class _Run:
                 self._labels(group)
             elif kind in (Observations, Prediction):
                 self._told(kind, list(group))
+            elif kind is Telemetry:
+                self._telemetry(group)
             elif kind is not Received:
                 self._live(group)
         self._newest_ms = max(self._newest_ms, chunk[-1].logged_ms)
@@ -131,10 +131,7 @@ class _Run:
                     feed.settle()
 
     def _feed(self, model: int, rules: Sequence[RuleSet]) -> Feed:
-        monitors = [
-            OfflineMonitor(policy(each.settings), day_rules(each.settings.min_accuracy, each.settings.min_labels))
-            for each in rules
-        ]
+        monitors = [OfflineMonitor(policy(each.settings), each.rules) for each in rules]
 
         def take(number: int, record: Record) -> None:
             self.outcome.ran[model * len(rules) + number].take(record)
@@ -187,9 +184,9 @@ class _Run:
         with self.outcome.cost.of("columns"):
             predictions, rows = self._claims.claim(batch)
             self.outcome.counts["observations without their frame"] += len(logged) - len(rows)
-        latencies = [batch.latency_ms[row] for row in rows]
+        timings = [timings_of(batch, row) for row in rows]
         if predictions:
-            self._said(predictions, latencies, [logged[row] for row in rows])
+            self._said(predictions, timings, [logged[row] for row in rows])
 
     def _release(self, held: Sequence[Held]) -> None:
         """Take predictions in that no recorded observation stands for."""
@@ -197,18 +194,20 @@ class _Run:
             self.outcome.counts["frames without a recorded observation"] += len(held)
         for some in batches(held, self._batch):
             predictions = [prediction for prediction, _ in some]
-            self._said(predictions, [0.0] * len(some), [at_ms for _, at_ms in some])
+            self._said(predictions, [(0.0,)] * len(some), [at_ms for _, at_ms in some])
 
-    def _said(self, predictions: list[Prediction], latencies: Sequence[float], logged: Sequence[int]) -> None:
+    def _said(
+        self, predictions: list[Prediction], timings: Sequence[tuple[float, ...]], logged: Sequence[int]
+    ) -> None:
         with self.outcome.cost.of("columns"):
             assert self._predictor is not None  # noqa: S101  # nothing is held without one
-            at = {_thing(p): (ms, at_ms) for p, ms, at_ms in zip(predictions, latencies, logged, strict=True)}
+            at = {_thing(p): (took, at_ms) for p, took, at_ms in zip(predictions, timings, logged, strict=True)}
             wide = list(self._predictor.wide_batches(predictions))
         for batch in wide:
             with self.outcome.cost.of("columns"):
                 own = [at[batch.camera_id, batch.epoch, sequence] for sequence in batch.sequences]
-                timed = as_sent(replace(batch, latency_ms=tuple(ms for ms, _ in own)))
-            self._said_by_each(timed, [at_ms for _, at_ms in own])
+                sent = as_sent(timed(batch, [took for took, _ in own]))
+            self._said_by_each(sent, [at_ms for _, at_ms in own])
 
     def _said_by_each(self, wide: Observations, logged: Sequence[int]) -> None:
         for place, number in enumerate(self._anew):
@@ -227,6 +226,13 @@ class _Run:
                 label = cast("Label", item.record)
                 taken = [feed.label(label, item.logged_ms) for feed in self._feeds]
                 self.outcome.counts["labels" if all(taken) else "labels of what is not their camera's"] += 1
+
+    def _telemetry(self, found: Iterable[Item]) -> None:
+        with self.outcome.cost.of("monitor"):
+            for item in found:
+                for feed in self._feeds:
+                    feed.telemetry(cast("Telemetry", item.record), item.logged_ms)
+                self.outcome.counts["telemetry"] += 1
 
 
 def _together(models: Sequence[Model]) -> Together | None:

@@ -1,6 +1,6 @@
 """A recording as the records that a backtest needs, in the order in which they were logged.
 
-frames, observations or predictions, labels, reports, alerts ─► Item, Item, …
+frames, observations or predictions, labels, telemetry, reports, alerts ─► Item, Item, …
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from runtime.clients import Received
 from schemas.codec import Codec
 from schemas.errors import RecordError, RecordingError
 from schemas.records import Frame, Record
-from schemas.topics import ALERTS, FRAMES, LABELS, OBSERVATIONS, PREDICTIONS, REPORTS
+from schemas.topics import ALERTS, FRAMES, LABELS, OBSERVATIONS, PREDICTIONS, REPORTS, TELEMETRY
 
 LIVE: Final = (REPORTS.name, ALERTS.name)
 "What the live run said."
@@ -49,7 +49,7 @@ class Plan:
     def topics(self) -> tuple[str, ...]:
         """The topics that are read."""
         told = () if self.told is None else (self.told,)
-        return (*((FRAMES.name,) if self.frames else ()), *told, LABELS.name, *self.live)
+        return (*((FRAMES.name,) if self.frames else ()), *told, LABELS.name, TELEMETRY.name, *self.live)
 
     @property
     def live(self) -> tuple[str, ...]:

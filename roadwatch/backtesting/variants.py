@@ -1,17 +1,17 @@
 """What is tried on a recording: models times rule sets, each found and checked before anything is read."""
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from models.bundle import BUNDLED, SHIPPED, Bundle, load_bundle
 from models.registry.history import resolve
 from models.registry.opening import open_registry
-from runtime.settings import ModelSettings, MonitorSettings, Settings, faults_of, load_settings
+from monitor.policies import rules_of
+from monitor.rules import Rules
+from roadwatch.rulefiles import settings_with
+from runtime.settings import ModelSettings, MonitorSettings, Settings
 from schemas.errors import ConfigurationError, ModelError
 
 RECORDED: Final = "recorded"
@@ -39,7 +39,9 @@ class RuleSet:
     name: str
     "The file's name without its ending, or `current`."
     settings: MonitorSettings
-    "Windows, joins and thresholds."
+    "Windows and joins."
+    rules: Rules
+    "What raises an alert about a day."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,19 @@ def chosen_models(names: Sequence[str], settings: ModelSettings) -> list[Model]:
     return found
 
 
-def chosen_rules(files: Sequence[str], settings: Settings) -> list[RuleSet]:
+def chosen_rules(files: Sequence[str], settings: Settings, option: str = "--rules") -> list[RuleSet]:
     """The rule sets of files; `current`, and no file at all, stands for the settings in force.
 
     Raises:
-        ConfigurationError: names every fault of every file.
+        ConfigurationError: names every fault of every file, as those of an option.
 
     """
-    _require_few("--rules", files)
+    _require_few(option, files)
     faults: list[str] = []
     found = [rules for name in files or [CURRENT] if (rules := _rules(name, settings, faults)) is not None]
     if faults:
-        raise ConfigurationError("--rules", faults)
-    _require_different("--rules", [rules.name for rules in found])
+        raise ConfigurationError(option, faults)
+    _require_different(option, [rules.name for rules in found])
     return found
 
 
@@ -129,26 +131,13 @@ def _bundle(name: str, settings: ModelSettings) -> Bundle:
 
 
 def _rules(name: str, settings: Settings, faults: list[str]) -> RuleSet | None:
-    if name == CURRENT:
-        return RuleSet(CURRENT, settings.monitor)
     path = Path(name)
-    if path.stem == CURRENT:
+    if path.stem == CURRENT and name != CURRENT:
         faults.append(f"{name}: {CURRENT!r} names the settings in force; give the file another name")
         return None
     try:
-        return RuleSet(path.stem, _monitor_settings(path, settings.monitor))
+        chosen = settings.monitor if name == CURRENT else settings_with(path, settings.monitor)
+        return RuleSet(path.stem, chosen, rules_of(chosen))
     except ConfigurationError as error:
         faults.extend(f"{error.where}: {fault}" for fault in error.faults)
         return None
-
-
-def _monitor_settings(path: Path, current: MonitorSettings) -> MonitorSettings:
-    """A file's rules; what it does not name stays as it is in force. Other sections are checked, and change nothing."""
-    load_settings(path, {})
-    given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("monitor", {})
-    if not given:
-        raise ConfigurationError(str(path), ["it has no [monitor] table, which holds the rules: min_accuracy = 0.7"])
-    try:
-        return MonitorSettings(**{**current.model_dump(), **given})
-    except ValidationError as error:
-        raise ConfigurationError(str(path), faults_of(error)) from error

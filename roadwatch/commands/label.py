@@ -1,5 +1,6 @@
 """`roadwatch label`: what frames and passages truly show."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+TICK_S = 0.005
+"Kafka stamps records by the millisecond: what ends an import is stamped later than its labels."
 MOST_SHOWN = 200
 "Wrong lines named on a terminal; JSON names all."
 
@@ -40,8 +43,9 @@ def import_labels(
 ) -> None:
     """Send the labels of a CSV file.
 
-    Columns: frame_id or passage_id, and label; source, weight and labelled_at (with its zone) if wanted. Nothing is
-    sent unless every line is right; a label that was sent before counts once.
+    Columns: frame_id or passage_id, and label (or "withdrawn", which takes back what the source said); source, weight
+    and labelled_at (with its zone) if wanted. Nothing is sent unless every line is right; a label that was sent before
+    counts once. Days that have been reported get a new revision.
     """
     from producers.label_import import check_file
 
@@ -67,19 +71,25 @@ def _defaults(settings: Settings, source: str) -> "Defaults":
 
 def _send(settings: Settings, file: Path, defaults: "Defaults", total: int) -> int:
     from producers.label_import import read_lines
+    from producers.labels import done_of
     from runtime.admin import TopicAdmin
     from runtime.clients import Writer
     from runtime.registry import open_codec
     from schemas.topics import LABELS
 
     TopicAdmin(settings.kafka).require()
-    sent = 0
+    sent, sources = 0, {}
     with Writer(settings.kafka, open_codec(settings.kafka)) as writer, _progress(total) as advance:
         for line in read_lines(file, defaults):
             if line.label is not None:
                 writer.send(LABELS, line.label.camera_id, line.label)
+                sources[line.label.camera_id] = line.label.source
                 sent += 1
                 advance()
+        writer.flush()
+        time.sleep(TICK_S)
+        for camera_id, source in sources.items():
+            writer.send(LABELS, camera_id, done_of(camera_id, source, datetime.now(UTC)))
         writer.flush()
     return sent
 

@@ -1,6 +1,7 @@
 """The services: broker, processor, monitor, mailer, inbox; and whether one is well."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -78,9 +79,10 @@ def monitor(context: typer.Context) -> None:
 def mail(context: typer.Context) -> None:
     """Mail alerts to whoever subscribed."""
     from monitor.mailer import run_mailer
+    from roadwatch.reporting.examples import examples_of
 
     with service(context) as (settings, stop):
-        run_mailer(settings, stop)
+        run_mailer(settings, stop, pictures=partial(examples_of, settings))
 
 
 def inbox(

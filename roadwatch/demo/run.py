@@ -152,7 +152,7 @@ class LocalRun:
         cameras = {service.name for service in services_of(self.settings) if service.ends}
         days = {day.day for day in self.state.closed}
         told = days <= self.state.reports.keys() and bool(days)
-        mailed = len(self.state.mails) >= len(self.state.alerts)
+        mailed = len(self.state.mails) >= len(self.state.to_be_mailed)
         return cameras <= self._supervisor.finished and told and mailed and time.monotonic() - quiet_since > SETTLE_S
 
 

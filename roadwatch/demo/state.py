@@ -67,6 +67,11 @@ class RunState:
         self.mails.append((now, subject))
 
     @property
+    def to_be_mailed(self) -> set[str]:
+        """Alerts that the demo's team has subscribed to: one mail each, whatever becomes of them."""
+        return {alert.alert_id for alert in self.alerts.values() if alert.state == "open" and alert.severity != "info"}
+
+    @property
     def first_mail_s(self) -> float | None:
         """Seconds from the start to the first mail; None while there is none."""
         return self.mails[0][0] - self.started if self.mails else None

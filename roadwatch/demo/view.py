@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roadwatch.demo.state import RunState
-from schemas.records import Alert, DayReport, Scores
+from schemas.records import Alert, CameraScores, DayReport, Scores
 
 SEVERITY_STYLE = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
 NEWEST = 4
@@ -36,19 +36,16 @@ def day_table(reports: Iterable[DayReport], *, cameras: bool = True) -> Table:
         "precision",
         "recall",
         "F1",
-        "drift",
+        "found",
     ):
-        table.add_column(name, justify="left" if name in {"day", "camera", "drift"} else "right")
+        table.add_column(name, justify="left" if name in {"day", "camera", "found"} else "right")
     for report in sorted(reports, key=lambda report: report.day):
-        drifting = ", ".join(camera.camera_id for camera in report.cameras if camera.drifts)
+        troubled = ", ".join(camera.camera_id for camera in report.cameras if _signals(camera))
         table.add_row(
-            report.day, "all", *_figures(report.scores), Text("" if cameras else drifting, "yellow"), style="bold"
+            report.day, "all", *_figures(report.scores), Text("" if cameras else troubled, "yellow"), style="bold"
         )
         for camera in report.cameras if cameras else ():
-            drifts = ", ".join(
-                sorted({f"{drift.signal} {_arrow(drift.before, drift.after)}" for drift in camera.drifts})
-            )
-            table.add_row("", camera.camera_id, *_figures(camera.scores), Text(drifts, "yellow"))
+            table.add_row("", camera.camera_id, *_figures(camera.scores), Text(_signals(camera), "yellow"))
     return table
 
 
@@ -113,8 +110,9 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def _arrow(before: float, after: float) -> str:
-    return f"{before:.3g}→{after:.3g}"
+def _signals(camera: CameraScores) -> str:
+    """What was found at a camera that does harm."""
+    return ", ".join(sorted({finding.signal for finding in camera.findings if finding.worse}))
 
 
 def _confidence_style(confidence: float | None) -> str:

@@ -13,8 +13,7 @@ from typing import Any, Final
 import structlog
 
 from monitor.offline import OfflineMonitor
-from monitor.policies import policy
-from monitor.rules import day_rules
+from monitor.policies import policy, rules_of
 from producers.recordings.recording import Recording, Selection, open_recording
 from roadwatch.backtesting.feeding import Feed
 from roadwatch.backtesting.stream import Item, Plan, items
@@ -24,7 +23,7 @@ from roadwatch.testing.rules import Rules, monitor_settings
 from runtime.clients import Received
 from runtime.settings import MonitorSettings
 from schemas.errors import RecordingError
-from schemas.records import Label, Observations, Record
+from schemas.records import Label, Observations, Record, Telemetry
 from schemas.topics import OBSERVATIONS
 
 log = structlog.get_logger(__name__)
@@ -56,7 +55,7 @@ class _Bench:
     """A monitor, and a processor where frames are classified."""
 
     def __init__(self, settings: MonitorSettings, processor: InProcess | None) -> None:
-        monitor = OfflineMonitor(policy(settings), day_rules(settings.min_accuracy, settings.min_labels))
+        monitor = OfflineMonitor(policy(settings), rules_of(settings))
         self.said: list[Record] = []
         self._feed = Feed([monitor], lambda _, record: self.said.append(record))
         self._processor = processor
@@ -85,6 +84,8 @@ class _Bench:
                 self._feed.label(label, item.logged_ms)
             case Observations() as batch:
                 self._feed.observations(batch, [item.logged_ms] * len(batch.sequences))
+            case Telemetry() as telemetry:
+                self._feed.telemetry(telemetry, item.logged_ms)
             case Received() as frame:
                 self._frames.append(frame)
             case _:

@@ -35,7 +35,7 @@ class BacktestRecording:
         Args:
             path: The recording, a folder or a zip file.
             model: A model bundle's folder, `bundled` or `fast`.
-            rules: A settings file; its [monitor] section says when days are over and what raises an alert.
+            rules: A file: its [monitor] section says when days are over, its [[rules]] what raises an alert.
             monitor: Single settings of that section, on top: `{"min_accuracy": 0.9}`.
             cameras: Only these; None: all.
 
@@ -85,7 +85,7 @@ class ReplayRecording:
         Args:
             path: The recording, a folder or a zip file.
             model: A model bundle's folder, `bundled` or `fast`.
-            rules: A settings file; its [monitor] section says when days are over and what raises an alert.
+            rules: A file: its [monitor] section says when days are over, its [[rules]] what raises an alert.
             monitor: Single settings of that section, on top: `{"min_accuracy": 0.9}`.
             cameras: Only these; None: all.
             speed: Times as fast as it was recorded; None: at once.

@@ -54,7 +54,7 @@ class Replay:
     model: Model
     "Whose predictions; None: the recorded ones where there are any."
     rules: str | Path | None
-    "A settings file."
+    "A file with a [monitor] section, [[rules]], or both."
     monitor: Mapping[str, Any]
     "Single settings on top."
     cameras: Collection[str] | None

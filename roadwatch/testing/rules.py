@@ -1,4 +1,4 @@
-"""The monitor's settings for a test: from a settings file, from single values, or both."""
+"""The monitor's settings for a test: from a settings file or a file of rules, from single values, or both."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,23 +6,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runtime.settings import MonitorSettings, faults_of, load_settings
+from monitor.policies import rules_of
+from roadwatch.rulefiles import monitor_values
+from runtime.settings import MonitorSettings, faults_of
 from schemas.errors import ConfigurationError
 
 Rules = str | Path | None
-"A settings file whose [monitor] section counts; None for the defaults."
+"A file whose [monitor] section and [[rules]] count; None for the defaults."
 
 
 def monitor_settings(rules: Rules, changes: Mapping[str, Any] | None, base: MonitorSettings) -> MonitorSettings:
-    """The [monitor] section of `rules` with `changes` on top; group and folder stay those of `base`.
+    """What `rules` says of the monitor, with `changes` on top; group and folder stay those of `base`.
 
     Raises:
         ConfigurationError: names every fault of the file or of the changes.
 
     """
-    given = load_settings(Path(rules), {}).monitor if rules else MonitorSettings()
+    given = monitor_values(Path(rules)) if rules else {}
     own = {"group": base.group, "data_folder": base.data_folder}
     try:
-        return MonitorSettings.model_validate({**given.model_dump(), **(changes or {}), **own})
+        settings = MonitorSettings.model_validate({**given, **(changes or {}), **own})
     except ValidationError as error:
         raise ConfigurationError("monitor={…}", faults_of(error)) from error
+    rules_of(settings)
+    return settings

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from monitor.cameras import Policy
 from monitor.offline import OfflineMonitor
-from monitor.rules import day_rules
+from monitor.rules.table import shipped_rules
 from schemas.codec import Codec
 from schemas.observations import pack
 from schemas.records import Alert, DayReport, Label, Observations, Prediction, Record
@@ -16,7 +16,7 @@ from tests.monitor.world import CLASSES, START, batches, traffic
 CAMERAS = ("east", "north", "south", "west")
 DAYS = 3
 HOUR = timedelta(hours=1)
-RULES = day_rules(0.9, 10)
+RULES = shipped_rules(0.9, 10)
 "So strict that some days alert."
 
 
@@ -123,12 +123,13 @@ def fed(monitor: OfflineMonitor, logged: Logged) -> list[Record]:
 
 
 def told(records: Iterable[Record]) -> dict[str, bytes]:
-    """Reports and alerts, as bytes, by what tells them apart."""
+    """Reports and alerts, as bytes, by what tells them apart: of an alert, each state that it was told in, in order."""
     codec, found = Codec(), {}
+    alerts: dict[str, list[bytes]] = {}
     for record in records:
         if isinstance(record, DayReport):
             found[f"{record.day} revision {record.revision}"] = codec.encode(record)
-        elif isinstance(record, Alert):
-            assert found.get(record.alert_id, codec.encode(record)) == codec.encode(record)
-            found[record.alert_id] = codec.encode(record)
+        elif isinstance(record, Alert) and (data := codec.encode(record)) not in alerts.setdefault(record.alert_id, []):
+            alerts[record.alert_id].append(data)
+    found |= {f"{name} told {i}": data for name, each in alerts.items() for i, data in enumerate(each)}
     return dict(sorted(found.items()))

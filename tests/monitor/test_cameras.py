@@ -5,17 +5,32 @@ import json
 from monitor.cameras import Camera, OpenDay, Span, decoded
 from monitor.chunks import Given
 from monitor.chunks import decoded as decoded_chunk
-from schemas.records import Drift
+from schemas.records import Finding
 from schemas.times import to_us
 from tests.monitor.world import START
 
-DRIFT = Drift("brightness", "adwin", START, 120.0, 180.0, worse=True)
+FINDING = Finding(
+    "north:brightness:1",
+    "drift",
+    "north",
+    "brightness",
+    "adwin",
+    since=START,
+    found_at=START,
+    until=None,
+    before=120.0,
+    after=180.0,
+    samples=16,
+    worse=True,
+    example="north:e:1",
+    note="",
+)
 
 
 def test_a_camera_comes_back_from_its_bytes() -> None:
     """Open days, promises and chunks included."""
     camera = Camera(
-        "north", days={"2026-03-02": OpenDay([DRIFT], 5, 7, {"e": 3})}, spans={"e": Span([[3, 4], [99, 99]], 3, 2)}
+        "north", days={"2026-03-02": OpenDay([FINDING], 5, 7, {"e": 3})}, spans={"e": Span([[3, 4], [99, 99]], 3, 2)}
     )
     camera.promise(to_us(START), is_new_day=True)
     again = decoded(camera.encoded())
@@ -33,7 +48,7 @@ def test_a_state_of_before_days_knew_when_they_were_due_is_read() -> None:
         "spans": {"e": [3, 9, 3]},
     }
     camera = decoded(json.dumps(plain).encode())
-    assert camera.days == {"2026-03-02": OpenDay([DRIFT])}
+    assert camera.days == {"2026-03-02": OpenDay()}
     assert camera.spans == {"e": Span([[3, 9]], 3, 3)}
     assert (camera.due_through, camera.promised_ms(to_us(START))) == ("2026-03-01", 0)
 

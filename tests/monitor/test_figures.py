@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from monitor.metrics import added, cells, scores, wilson
+from monitor.metrics import cells, scores, wilson
 from monitor.quantiles import bucket_of, merged, quantile_ms
+from monitor.tallies import added
 from schemas.records import Tally
 
 CONFUSION = {("car", "car"): 8, ("car", "truck"): 2, ("truck", "truck"): 3, ("truck", "car"): 1}

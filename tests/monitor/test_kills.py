@@ -56,10 +56,10 @@ class Killed:
 
     def keep(self, outcome: Outcome) -> None:
         """Put outputs on their topics."""
-        for record in outcome.outputs:
+        for place, record in enumerate(outcome.outputs):
             self.sent.append(record)
             if isinstance(record, CameraDay):
-                self.camera_days.append((record, outcome.logged_ms[record.day, record.revision]))
+                self.camera_days.append((record, outcome.logged_ms[place]))
 
     def merge(self) -> None:
         """Read the camera-days, and begin again at times with the state that was reached."""

@@ -1,20 +1,25 @@
 """What a mail says: its subject, its text and HTML parts, its headers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import SMTP
 from html.parser import HTMLParser
 
 import pytest
 
-from monitor.mail import compose, message_id
+from monitor.mail import LARGEST_PICTURE, PICTURES_SHOWN, compose, delivery_id, message_id, reminder_of
 from monitor.mail_figures import CAMERAS_SHOWN, Letter, letter_of
 from monitor.mail_html import html_of
 from monitor.mail_text import subject_of, text_of
 from schemas.records import Alert, CameraScores
-from tests.support.alerts import NOON, alert, report, scores
+from tests.support.alerts import NOON, alert, finding, fog, hour, report, scores
+
+Part = Callable[[Letter], str]
+JPEG = b"\xff\xd8\xff\xe0"
 
 SENDER, TEAM = "roadwatch@example.com", "team@example.com"
 NBSP = "\u00a0"
@@ -22,6 +27,27 @@ NBSP = "\u00a0"
 
 def letter(**changes: object) -> Letter:
     return letter_of(alert(**changes), "UTC")
+
+
+def incident(**changes: object) -> Alert:
+    """Fog at one camera, noticed during the day."""
+    plain = alert(
+        alert_id="incident:gate:1",
+        rule="incident",
+        severity="warning",
+        camera_id="gate",
+        cameras=("gate",),
+        title="gate: fog, or a fogged lens",
+        metric="contrast",
+        value=18.3,
+        threshold=41.2,
+        samples=60,
+        cause="fog",
+        evidence=("Contrast fell from 41.2 to 18.3, by 56%.",),
+        findings=fog(),
+        report=None,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # a test names the fields it changes
 
 
 def mail(subject: Alert, recipient: str = TEAM) -> EmailMessage:
@@ -44,18 +70,18 @@ def test_subject_is_cut_when_too_long() -> None:
 
 
 @pytest.mark.parametrize("part", [text_of, html_of])
-def test_each_part_says_what_where_since_when_how_bad_and_what_to_do(part: object) -> None:
+def test_each_part_says_what_where_since_when_how_bad_and_what_to_do(part: Part) -> None:
     """Text and HTML tell the same."""
-    shown = part(letter())  # type: ignore[operator]  # both parts are functions of a letter
+    shown = part(letter())
     for expected in ("gate-north", "23 Nov 2026, 00:00 CET", "critical", f"41.5{NBSP}%", f"60{NBSP}%", "212 labelled"):
         assert expected in shown
     assert "Clean or realign the camera." in shown
 
 
 @pytest.mark.parametrize("part", [text_of, html_of])
-def test_a_day_without_labels_says_no_labels(part: object) -> None:
+def test_a_day_without_labels_says_no_labels(part: Part) -> None:
     """Nobody reads `None` in a mail."""
-    shown = part(letter())  # type: ignore[operator]  # both parts are functions of a letter
+    shown = part(letter())
     assert "no labels" in shown
     assert "None" not in shown
 
@@ -84,9 +110,73 @@ def test_other_metrics_are_plain_numbers() -> None:
     assert dark.share is None
 
 
-def test_a_drift_is_held_against_what_was_before() -> None:
+def test_a_change_is_held_against_what_was_before() -> None:
     """Nobody has set a bound for it."""
-    assert letter(rule="drift", metric="brightness", value=19.0, threshold=100.5).compared == "before: 100.5"
+    shown = letter_of(incident(), "UTC")
+    assert (shown.value, shown.measured, shown.compared) == ("18.3", "contrast", "before: 41.2")
+
+
+def test_a_fault_without_a_number_shows_none() -> None:
+    """That a camera is dead is no measurement."""
+    dead = incident(findings=(finding("stalled", 60, 960),), metric="stalled")
+    assert letter_of(dead, "UTC").value == ""
+    assert "Time without a frame:" not in text_of(letter_of(dead, "UTC"))
+
+
+@pytest.mark.parametrize("part", [text_of, html_of])
+def test_each_part_names_the_cause_and_what_speaks_for_it(part: Part) -> None:
+    """The mail about accuracy tells why."""
+    shown = part(letter(cause="fog", evidence=("Contrast fell from 41.2 to 18.3, by 56%.",)))
+    assert "The likely cause: fog, or a fogged lens" in shown
+    assert "Contrast fell from 41.2 to 18.3, by 56%." in shown
+
+
+def test_where_all_cameras_are_concerned_the_cause_says_which() -> None:
+    reason = letter(camera_id=None, cause="fog", cameras=("gate", "ramp")).reason
+    assert reason is not None
+    assert reason.name == "The likely cause: fog, or a fogged lens, at gate and ramp"
+
+
+def test_a_cause_of_another_version_is_shown_as_it_is() -> None:
+    """A mailer may be older than the monitor."""
+    reason = letter(cause="spiders").reason
+    assert reason is not None
+    assert reason.name == "The likely cause: spiders"
+
+
+@pytest.mark.parametrize("part", [text_of, html_of])
+def test_each_part_draws_the_hours_of_a_bad_day(part: Part) -> None:
+    """One sees at a glance when it was."""
+    shown = part(letter())
+    assert "Accuracy by hour of the day" in shown
+    assert "20% of 20" in shown
+
+
+def test_hours_below_the_floor_are_marked() -> None:
+    (hours,) = letter().plots
+    assert [bar.label for bar in hours.bars if bar.mark == "bad"] == ["08", "09", "10", "11"]
+
+
+def test_too_few_hours_are_not_drawn() -> None:
+    """Two bars are no plot."""
+    assert letter(report=report(slices=(hour(7, 20, 0.2), hour(8, 20, 0.9), hour(9, 2, 0.5)))).plots == ()
+
+
+@pytest.mark.parametrize("part", [text_of, html_of])
+def test_each_part_draws_what_has_changed(part: Part) -> None:
+    """Before and since, for each signal."""
+    shown = part(letter_of(incident(), "UTC"))
+    assert all(text in shown for text in ("What has changed", "contrast", "41.2", "18.3", "sharpness"))
+
+
+def test_several_cameras_are_told_apart_in_a_plot() -> None:
+    (plot,) = letter_of(incident(findings=(*fog()[:1], *fog(camera_id="ramp")[:1])), "UTC").plots
+    assert [bar.label for bar in plot.bars] == ["contrast", "gate", "contrast", "ramp"]
+
+
+def test_many_cameras_are_not_all_named() -> None:
+    facts = dict(letter_of(incident(cameras=tuple(f"c{n}" for n in range(12))), "UTC").facts)
+    assert facts["Where"] == "c0, c1, c2, c3, c4, c5, c6, c7, and 4 more"
 
 
 def test_not_a_number_can_be_shown() -> None:
@@ -117,7 +207,7 @@ def test_html_loads_nothing_from_elsewhere() -> None:
 def test_html_is_well_formed() -> None:
     """Every element that is opened is closed, in order."""
     parser = _Balance()
-    parser.feed(html_of(letter()))
+    parser.feed(html_of(letter(cause="fog", evidence=("a < b",), findings=fog())))
     assert parser.open == []
 
 
@@ -166,6 +256,61 @@ def test_resolved_answers_the_mail_that_opened_the_alert() -> None:
     assert mail(alert(state="resolved"))["References"] == mail(alert())["Message-ID"]
 
 
+def pictured(*jpegs: bytes) -> EmailMessage:
+    """A mail with pictures."""
+    pictures = [(f"gate:e:{number}", jpeg) for number, jpeg in enumerate(jpegs)]
+    sent = compose(incident(), SENDER, TEAM, at=NOON, timezone="UTC", pictures=pictures)
+    return message_from_bytes(sent.as_bytes(), policy=SMTP)
+
+
+def test_pictures_stand_in_the_html_and_are_named_in_the_text() -> None:
+    """They travel with the mail: nothing is loaded from elsewhere."""
+    sent = pictured(JPEG + b"one", JPEG + b"two")
+    images = [part for part in sent.walk() if part.get_content_type() == "image/jpeg"]
+    html, text = (sent.get_body((kind,)).get_content() for kind in ("html", "plain"))
+    assert [image.get_content() for image in images] == [JPEG + b"one", JPEG + b"two"]
+    assert all(f'src="cid:{image["Content-ID"][1:-1]}"' in html for image in images)
+    assert all(image.get_content_disposition() == "inline" for image in images)
+    assert "  - gate:e:0\n  - gate:e:1\n" in text.replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    ("jpegs", "shown"),
+    [
+        ([JPEG] * (PICTURES_SHOWN + 2), PICTURES_SHOWN),
+        ([JPEG + bytes(LARGEST_PICTURE), JPEG], 1),
+        ([b"<script>", b""], 0),
+    ],
+)
+def test_pictures_that_are_too_many_too_large_or_none_are_left_out(jpegs: list[bytes], shown: int) -> None:
+    sent = pictured(*jpegs)
+    assert [part.get_content_type() for part in sent.walk()].count("image/jpeg") == shown
+    assert sent.get_body(("html",)).get_content().count("<img") == shown
+
+
+@pytest.mark.parametrize(
+    ("day", "days", "reminders"),
+    [("2026-11-23", 7, 0), ("2026-11-29", 7, 0), ("2026-11-30", 7, 1), ("2026-12-08", 7, 2), ("2026-12-08", 0, 0)],
+)
+def test_reminders_are_counted_in_days_since_it_was_raised(day: str, days: int, reminders: int) -> None:
+    """A report's alert is raised at the next day's first instant."""
+    raised = alert(day=day, raised_at=datetime(2026, 11, 23, 23, tzinfo=UTC))
+    assert reminder_of(raised, days, "Europe/Berlin") == reminders
+
+
+def test_a_day_that_is_none_has_no_reminders() -> None:
+    """What another version writes does not stop the mail."""
+    assert reminder_of(alert(day="sol 12"), 7, "Mars/Base") == 0
+
+
+def test_a_reminder_is_a_delivery_and_a_message_of_its_own() -> None:
+    """In the thread of the first."""
+    reminder = compose(alert(), SENDER, TEAM, at=NOON, timezone="UTC", reminder=2)
+    assert delivery_id(alert(), TEAM, 2) == "daily-accuracy:gate-north:2026-11-23|open#2|team@example.com"
+    assert reminder["Message-ID"] != mail(alert())["Message-ID"]
+    assert reminder["References"] == mail(alert())["Message-ID"]
+
+
 @pytest.mark.parametrize("field", ["alert_id", "title", "camera_id"])
 def test_line_breaks_cannot_add_headers(field: str) -> None:
     """A newline in a name does not become a header of its own."""
@@ -194,7 +339,7 @@ class _Balance(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag not in {"meta", "br"}:
+        if tag not in {"meta", "br", "img"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -1,6 +1,7 @@
 """Errands: one mail for each alert, state and recipient, whatever the server says meanwhile."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,7 +11,7 @@ from monitor.mail import message_id
 from monitor.smtp import MemoryTransport
 from monitor.subscriptions import Subscriber
 from schemas.errors import BrokerUnavailableError, MailDeferredError, MailError
-from schemas.records import Delivery
+from schemas.records import Alert, Delivery
 from tests.support.alerts import NOON, alert
 
 SENDER, ANNE, BEN = "roadwatch@example.com", "anne@example.com", "ben@example.com"
@@ -24,6 +25,9 @@ class Office:
     deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
     now_s: float = 0.0
     outcomes: list[Outcome] = field(default_factory=list)
+    reminder_days: int = 7
+    broken: bool = False
+    looks: int = 0
     mailer: Mailer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -31,9 +35,17 @@ class Office:
 
     def open(self) -> None:
         """Begin anew, as after a restart: only the deliveries and the sent mails are left."""
-        desk = Desk(SENDER, tuple(Subscriber(name, "info", frozenset()) for name in (ANNE, BEN)), "UTC")
-        around = Surroundings(lambda: NOON, lambda: self.now_s, lambda: 1.0, self.outcomes.append)
+        subscribers = tuple(Subscriber(name, "info", frozenset(), resolved=True) for name in (ANNE, BEN))
+        around = Surroundings(lambda: NOON, lambda: self.now_s, lambda: 1.0, self.outcomes.append, self.look)
+        desk = Desk(SENDER, subscribers, "UTC", self.reminder_days)
         self.mailer = Mailer(desk, self.transport, self.deliveries, around)
+
+    def look(self, found: Alert) -> list[tuple[str, bytes]]:
+        """Find pictures, unless that is broken."""
+        self.looks += 1
+        if self.broken:
+            raise BrokerUnavailableError("nobody answers")
+        return [(f"{found.camera_id}:1", b"\xff\xd8\xff picture")]
 
     @property
     def served(self) -> list[str]:
@@ -77,6 +89,67 @@ def test_resolved_is_a_mail_of_its_own(office: Office) -> None:
     """One mail for each state."""
     office.mailer.serve(office.mailer.errands([alert(), alert(state="resolved")]))
     assert office.served == [ANNE, BEN, ANNE, BEN]
+
+
+def later(days: int) -> Alert:
+    """The alert after some days, as it is sent again while it stays open."""
+    return alert(day=f"2026-11-{23 + days}", raised_at=datetime(2026, 11, 24, tzinfo=UTC))
+
+
+def test_what_stays_open_is_mailed_again_only_as_a_reminder(office: Office) -> None:
+    """Once a week, however often it is sent."""
+    for day in range(7):
+        office.mailer.serve(office.mailer.errands([later(days=day)]))
+    assert office.served == [ANNE, BEN]
+    for _ in range(3):
+        office.mailer.serve(office.mailer.errands([later(days=7)]))
+    assert office.served == [ANNE, BEN, ANNE, BEN]
+    reminder = office.transport.mails[-1][1]
+    assert str(reminder["Subject"]).startswith("[Roadwatch] still critical: ")
+    assert reminder["In-Reply-To"] == office.transport.mails[1][1]["Message-ID"]
+
+
+def test_nobody_is_reminded_who_does_not_ask_for_it() -> None:
+    office = Office(reminder_days=0)
+    office.mailer.serve(office.mailer.errands([later(days=0), later(days=6), later(days=7)]))
+    assert office.served == [ANNE, BEN]
+
+
+def test_what_somebody_is_at_is_no_reminder(office: Office) -> None:
+    """Acknowledged alerts are not mailed."""
+    office.mailer.serve(office.mailer.errands([later(days=0), replace(later(days=7), state="acknowledged")]))
+    assert office.served == [ANNE, BEN]
+
+
+def test_an_alert_that_became_worse_is_mailed_to_whoever_was_not_told(office: Office) -> None:
+    """Those who were told of the warning have that mail."""
+    patient = Subscriber(BEN, "critical", frozenset())
+    desk = Desk(SENDER, (Subscriber(ANNE, "warning", frozenset()), patient), "UTC")
+    mailer = Mailer(desk, office.transport, office.deliveries, Surroundings(lambda: NOON, lambda: 0.0, lambda: 1.0))
+    mailer.serve(mailer.errands([alert(severity="warning")]))
+    mailer.serve(mailer.errands([alert(severity="critical")]))
+    assert office.served == [ANNE, BEN]
+
+
+def test_pictures_are_looked_for_once_and_shown_to_each(office: Office) -> None:
+    office.mailer.serve(office.mailer.errands([alert()]))
+    assert office.looks == 1
+    for _, mail in office.transport.mails:
+        assert [part.get_content_type() for part in mail.walk()].count("image/jpeg") == 1
+
+
+def test_a_mail_goes_without_pictures_when_they_cannot_be_found(office: Office) -> None:
+    """Kafka may be away; the mail server is not."""
+    office.broken = True
+    office.mailer.serve(office.mailer.errands([alert()]))
+    assert office.served == [ANNE, BEN]
+
+
+def test_nothing_is_looked_for_that_nobody_gets(office: Office) -> None:
+    """What was delivered before costs no look."""
+    office.mailer.serve(office.mailer.errands([alert()]))
+    office.mailer.serve(office.mailer.errands([alert()]))
+    assert office.looks == 1
 
 
 def test_a_refused_recipient_does_not_keep_the_others_waiting(office: Office) -> None:

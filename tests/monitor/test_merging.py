@@ -1,5 +1,6 @@
 """Camera-days become reports: when, with whom, and what they raise."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -8,7 +9,7 @@ from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.metrics import cells
 from monitor.windows import Calendar
 from schemas.codec import Codec
-from schemas.records import Alert, CameraDay, DayReport, Drift, Tally
+from schemas.records import Alert, CameraDay, DayReport, Finding, Tally
 from tests.monitor.world import START, Bus, write
 
 
@@ -64,10 +65,11 @@ def test_a_camera_day_that_comes_twice_makes_no_revision() -> None:
 
 
 def test_a_bad_day_alerts_once_for_all_cameras() -> None:
-    """No alert for the camera beside it, and none again with the next revision."""
+    """No alert for the camera beside it, and no other one with the next revision."""
     bus = merged(camera_day("a", MONDAY, right=2, wrong=10), camera_day("b", MONDAY, right=9, wrong=9))
-    (alert,) = [record for record in bus.sent if isinstance(record, Alert)]
+    alert, revised = [record for record in bus.sent if isinstance(record, Alert)]
     assert (alert.alert_id, alert.severity, alert.samples) == ("accuracy:2026-03-02", "critical", 12)
+    assert (revised.alert_id, revised.state, revised.samples) == (alert.alert_id, "open", 30)
     assert "2 of 12 labelled vehicles" in alert.summary
     assert alert.report is not None
 
@@ -88,11 +90,14 @@ def test_too_few_labels_raise_no_alert() -> None:
 def test_an_alert_tells_since_when_a_drift_may_explain_it() -> None:
     """The earliest harmful drift of the day."""
     at = START + timedelta(hours=7)
-    drifts = (Drift("brightness", "adwin", at, 120.0, 180.0, worse=True),)
-    bad = camera_day("a", MONDAY, right=2, wrong=10)
-    day = CameraDay("a", MONDAY, "UTC", 1, bad.starts_at, bad.ends_at, bad.tally, drifts, ("v1",))
-    (alert,) = merged(day).of(Alert)
+    found = Finding(
+        "a:brightness:1", "drift", "a", "brightness", "adwin", at, at, None, 120.0, 180.0, 16, True, None, ""
+    )
+    day = replace(camera_day("a", MONDAY, right=2, wrong=10), findings=(found,))
+    incident, alert = merged(day).of(Alert)
     assert isinstance(alert, Alert)
+    assert isinstance(incident, Alert)
+    assert (incident.rule, incident.camera_id, incident.cause) == ("incident", "a", "unknown")
     assert alert.since == at
     assert "brightness went from 120 to 180 about 07:00 UTC" in alert.summary
 
@@ -102,7 +107,7 @@ def test_the_merger_forgets_days_long_past() -> None:
     bus = Bus()
     for i in range(100):
         bus.hand_in(camera_day("a", (START + timedelta(days=i)).date().isoformat()))
-    assert len(bus.merger) == 41
+    assert len(bus.merger) == 43  # forty days, and three values of its own
     bus.hand_in(camera_day("b", MONDAY))
     assert reports(bus)[-1][0] != MONDAY
 

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from monitor.folding import Outcome
-from monitor.merging import STATE, Merger, Waiting
+from monitor.merging import OFFSETS
 from monitor.progress import Position, Watch
 from monitor.settling import Reading, Settler
 from monitor.shell import Outbox
@@ -110,7 +110,7 @@ class Settled:
 def _settler(table: dict[bytes, bytes], reading: Any, merged: list[int]) -> Settler:
     def merge(_values: Mapping[str, bytes], until_ms: int) -> Outcome:
         merged.append(until_ms)
-        return Outcome(writes={STATE: Merger().encoded()})
+        return Outcome(writes={OFFSETS: b"[0,-1,-1]"})
 
     outbox = Outbox(SimpleNamespace(), Names(""), Codec(), Watch())
     return Settler(table, merge, outbox, asyncio.Lock(), reading, _always)
@@ -125,7 +125,7 @@ def _event(offset: int) -> Any:
 
 
 def _waiting() -> dict[bytes, bytes]:
-    return {STATE.encode(): Merger(waiting=[Waiting(42, "2026-03-02", 1, "north")]).encoded()}
+    return {OFFSETS.encode(): b"[0,-1,42]"}
 
 
 async def test_the_last_camera_day_settles_all() -> None:

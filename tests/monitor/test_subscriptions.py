@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.subscriptions import Subscriber, recipients_of
-from schemas.records import Severity
+from schemas.records import AlertState, Severity
 from tests.support.alerts import alert
 
 
@@ -33,6 +33,38 @@ def test_severity_decides(severity: Severity, least: Severity, wanted: bool) -> 
 def test_cameras_decide(cameras: tuple[str, ...], camera_id: str | None, wanted: bool) -> None:
     """A subscription to some cameras gets theirs, and what concerns all together."""
     assert Subscriber("team@example.com", "info", frozenset(cameras)).wants(alert(camera_id=camera_id)) is wanted
+
+
+@pytest.mark.parametrize(("cameras", "wanted"), [(("ramp",), True), (("gate-north",), True), (("south",), False)])
+def test_an_alert_of_several_cameras_is_for_whoever_has_one_of_them(cameras: tuple[str, ...], wanted: bool) -> None:
+    """Fog at two cameras is one alert, and both their people get it."""
+    both = alert(cameras=("gate-north", "ramp"))
+    assert Subscriber("team@example.com", "info", frozenset(cameras)).wants(both) is wanted
+
+
+@pytest.mark.parametrize(
+    ("causes", "cause", "wanted"), [((), "", True), (("fog",), "fog", True), (("fog",), "", False)]
+)
+def test_causes_decide(causes: tuple[str, ...], cause: str, wanted: bool) -> None:
+    """A subscription to some causes gets theirs alone."""
+    subscriber = Subscriber("team@example.com", "info", frozenset(), causes=frozenset(causes))
+    assert subscriber.wants(alert(cause=cause)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("state", "resolved", "wanted"),
+    [("open", False, True), ("resolved", False, False), ("resolved", True, True), ("acknowledged", True, False)],
+)
+def test_only_whoever_asks_hears_that_it_is_over(state: AlertState, resolved: bool, wanted: bool) -> None:
+    """And nobody gets a mail because somebody is at it."""
+    subscriber = Subscriber("team@example.com", "info", frozenset(), resolved=resolved)
+    assert subscriber.wants(alert(state=state)) is wanted
+
+
+def test_a_cause_that_is_none_is_refused() -> None:
+    """It would never be mailed."""
+    with pytest.raises(ValueError, match="'frog' is no cause; causes are moved, fog"):
+        Subscriber("team@example.com", "info", frozenset(), causes=frozenset({"frog"}))
 
 
 def test_an_address_with_two_fitting_subscriptions_is_named_once() -> None:

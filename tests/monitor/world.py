@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.cameras import Policy
 from monitor.folding import Outcome, Position, take_label, take_observations
 from monitor.merging import take_camera_day, take_settled, waiting_until
-from monitor.rules import day_rules
+from monitor.rules.table import shipped_rules
 from monitor.windows import Calendar
 from schemas.codec import Codec
 from schemas.ids import frame_id, passage_id
@@ -28,6 +28,7 @@ from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 CLASSES = ("car", "truck")
+RULES = shipped_rules(min_accuracy=0.6, min_labels=10)
 
 
 def milliseconds(at: datetime) -> int:
@@ -151,10 +152,10 @@ class Bus:
         return self._apply(take_label(self.rules, self.values, label, at))
 
     def _apply(self, outcome: Outcome) -> Outcome:
-        for record in outcome.outputs:
+        for place, record in enumerate(outcome.outputs):
             self.sent.append(record)
             if isinstance(record, CameraDay):
-                self.hand_in(record, outcome.logged_ms[record.day, record.revision])
+                self.hand_in(record, outcome.logged_ms[place])
         write(self.values, outcome)
         for name, count in outcome.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
@@ -169,7 +170,7 @@ class Bus:
 
     def settle(self) -> Outcome:
         """Let the merger report what is due."""
-        outcome = take_settled(day_rules(0.6, 10), self.codec, self.merger, waiting_until(self.merger) or 0)
+        outcome = take_settled(RULES, self.codec, self.merger, waiting_until(self.merger) or 0)
         self.sent.extend(outcome.outputs)
         write(self.merger, outcome)
         return outcome

@@ -132,3 +132,34 @@ def test_blur_lowers_sharpness_and_little_else() -> None:
     blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 4), np.uint8)
     assert statistics(blurred).sharpness < 0.1 * statistics(sharp).sharpness
     assert statistics(blurred).brightness == pytest.approx(statistics(sharp).brightness, abs=2)
+
+
+def road(grain: float) -> Image:
+    """A bright road with dark posts, as a camera with so much grain gives it."""
+    smooth = cv2.GaussianBlur(noise(36, 64), (0, 0), 3)
+    posts = np.asarray(cv2.resize(smooth, (640, 360)), np.float32)
+    posts[:, ::16] = 0
+    grown = posts + np.random.default_rng(1).normal(0, grain, (360, 640, 1))
+    return decode(jpeg(np.clip(grown, 0, 255).astype(np.uint8), cv2.IMWRITE_JPEG_QUALITY, 90))
+
+
+@pytest.mark.parametrize(("grain", "expected"), [(0, 0.1), (4, 1.4), (8, 8.5), (16, 16.5)])
+def test_grain_is_told_from_what_the_picture_shows(grain: float, expected: float) -> None:
+    """In grey levels; a JPEG of quality 90 swallows the better part of a faint one."""
+    assert statistics(road(grain)).noise == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (8, 13)])
+def test_the_grain_of_the_smallest_crop_is_measured(shape: tuple[int, int]) -> None:
+    """It is never 0, which stands for what was not measured."""
+    assert 0 < statistics(np.full((*shape, 3), 90, np.uint8)).noise < 0.1
+
+
+def test_a_whole_picture_is_sketched_row_by_row() -> None:
+    """16 columns × 9 rows of luma; crops, which show now this and now that, are not."""
+    image = np.zeros((90, 160, 3), np.uint8)
+    image[:10, 10:20] = 200
+    sketch = examine(jpeg(image), whole=True)[1].sketch
+    assert len(sketch) == 144
+    assert [at for at, luma in enumerate(sketch) if luma > 150] == [1]
+    assert examine(jpeg(image))[1].sketch == b""

@@ -34,6 +34,12 @@ def test_a_line_becomes_a_label(tmp_path: Path) -> None:
     assert (label.label, label.source, label.weight, label.labelled_at) == ("truck", "anna", 1.0, NOW)
 
 
+def test_a_label_is_taken_back(tmp_path: Path) -> None:
+    """Of a class there may be no vehicle called `withdrawn`."""
+    (label,) = labels(tmp_path, "passage_id,label\ngate:e:p7,withdrawn\n")
+    assert (label.label, label.passage_id, label.label_id) == (None, "gate:e:p7", "anna:gate:e:p7=withdrawn")
+
+
 def test_every_column_is_read(tmp_path: Path) -> None:
     """A passage, weighted, by somebody, at a time in a zone of its own."""
     header = "passage_id;label;source;weight;labelled_at\n"

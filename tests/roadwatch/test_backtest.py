@@ -12,8 +12,7 @@ import pytest
 
 from models.bundle import load_bundle
 from monitor.offline import OfflineMonitor
-from monitor.policies import policy
-from monitor.rules import day_rules
+from monitor.policies import policy, rules_of
 from producers.recordings.recording import Selection
 from roadwatch.backtesting.feeding import Feed
 from roadwatch.backtesting.trying import Request, Result, backtest
@@ -165,7 +164,7 @@ def test_joining_records_changes_no_report(name: str, settle_after: int, seed: i
 
 def test_what_is_ahead_of_the_clock_is_joined_with_nothing() -> None:
     logged = [replace(each, at=each.at - timedelta(hours=1)) for each in observed_days(days=1)]
-    feed, sent = _feed(OfflineMonitor(policy(MONITOR), day_rules(0.6, 5)))
+    feed, sent = _feed(OfflineMonitor(policy(MONITOR), rules_of(MONITOR)))
     _give(feed, logged)
     assert told(sent) == told(each.record for each in judged(logged, MONITOR))
     assert feed.refused[0] > 0

@@ -1,8 +1,10 @@
 """Columns hold what the predictions said, in camera order."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from schemas.observations import pack, rows
+from schemas.records import Statistics, Timings
 from tests.support.records import NOON, a_prediction
 
 CLASSES = ("car", "truck")
@@ -37,3 +39,20 @@ def test_times_survive_to_the_microsecond() -> None:
     at = NOON + timedelta(microseconds=123457)
     (batch,) = pack([a_prediction(0, captured_at=at)], CLASSES)
     assert next(rows(batch)).captured_at == at
+
+
+def test_pictures_and_timings_are_kept() -> None:
+    picture = Statistics(120.0, 40.0, 200.0, 640, 360, noise=2.5, sketch=bytes(range(144)))
+    prediction = a_prediction(0, statistics=picture, timings=Timings(1.0, 2.0, 3.0, 7.0))
+    (row,) = (row for batch in pack([prediction], CLASSES) for row in rows(batch))
+    assert (row.noise, row.sketch) == (2.5, bytes(range(144)))
+    assert (row.queue_ms, row.decode_ms, row.inference_ms, row.latency_ms) == (1.0, 2.0, 3.0, 7.0)
+
+
+def test_what_an_older_processor_did_not_measure_is_missing() -> None:
+    """Its columns are empty."""
+    (batch,) = pack([a_prediction(0), a_prediction(1)], CLASSES)
+    older = replace(batch, noise=(), sketch=(), queue_ms=(), decode_ms=(), inference_ms=())
+    for row in rows(older):
+        assert (row.noise, row.sketch) == (0.0, b"")
+        assert (row.queue_ms, row.decode_ms, row.inference_ms) == (None, None, None)

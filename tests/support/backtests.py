@@ -12,8 +12,7 @@ import numpy as np
 
 from models.bundle import Bundle, save_bundle
 from monitor.offline import OfflineMonitor
-from monitor.policies import policy
-from monitor.rules import day_rules
+from monitor.policies import policy, rules_of
 from processors.classifier import Classifier
 from processors.frames import FrameBatches
 from producers.recordings.entries import TOPICS, entry_of
@@ -153,7 +152,7 @@ def live_run(logged: Sequence[Logged], bundle: Bundle, settings: MonitorSettings
 
 def judged(logged: Sequence[Logged], settings: MonitorSettings) -> list[Logged]:
     """What a monitor makes of observations and labels."""
-    monitor = OfflineMonitor(policy(settings), day_rules(settings.min_accuracy, settings.min_labels))
+    monitor = OfflineMonitor(policy(settings), rules_of(settings))
     sent: list[Record] = []
     for each in sorted(logged, key=lambda each: each.at):
         if isinstance(each.record, Observations):

@@ -135,7 +135,9 @@ def test_fog_takes_contrast_and_goes_again() -> None:
         assert np.array_equal(foggy.picture_at(outside).image, clear.picture_at(outside).image)
 
 
-@pytest.mark.parametrize("kind", ["night", "rain", "bump", "dirt", "noise", "hot"])
+@pytest.mark.parametrize(
+    "kind", ["night", "clouds", "rain", "bump", "dirt", "leaf", "blur", "dim", "blown", "black", "noise", "hot"]
+)
 def test_each_condition_changes_the_picture_from_its_start(kind: str) -> None:
     """Switched on at noon, seen from noon."""
     camera, clear = source("gate", Condition(kind, NOON, ramp=timedelta())), source()
@@ -148,6 +150,65 @@ def test_night_is_dark() -> None:
     """A full night has less than a third of the day's light."""
     camera = source("highway", Condition("night", NOON, ramp=timedelta()))
     assert camera.picture_at(NOON).image.mean() < 0.33 * source("highway").picture_at(NOON).image.mean()
+
+
+def grey(camera: SimulatorSource) -> np.ndarray:
+    """The picture at noon, luma."""
+    return camera.picture_at(NOON).image.mean(axis=2)
+
+
+def level(kind: str, intensity: float) -> SimulatorSource:
+    return source("gate", Condition(kind, NOON, intensity=intensity, ramp=timedelta()))
+
+
+def test_a_worse_focus_takes_more_of_the_edges() -> None:
+    """Differences between neighbours shrink as the blur grows."""
+    edges = [np.abs(np.diff(grey(level("blur", blur)))).mean() for blur in (0, 0.25, 0.55, 0.9)]
+    assert edges == sorted(edges, reverse=True)
+    assert edges[-1] < 0.6 * edges[0]
+
+
+def test_exposure_moves_the_brightness_either_way() -> None:
+    """Dim pictures darken, blown ones end in white."""
+    clear = grey(source()).mean()
+    assert clear > grey(level("dim", 0.3)).mean() > 2 * grey(level("dim", 0.9)).mean()
+    assert np.median(grey(level("blown", 0.9))) > 250
+
+
+def test_a_black_camera_shows_its_noise_alone() -> None:
+    """However little of it there is."""
+    assert grey(level("black", 0.1)).max() < 16
+
+
+def test_a_leaf_hides_a_part_and_leaves_the_rest() -> None:
+    """Half the picture is as it was."""
+    differs = np.abs(grey(level("leaf", 0.55)) - grey(source())) > 8
+    assert 0.1 < differs.mean() < 0.5
+
+
+def test_clouds_take_the_shadows_and_little_light() -> None:
+    """The camera's exposure makes up for most of what the sun gave."""
+    assert 0.5 < grey(level("clouds", 1.0)).mean() / grey(source()).mean() < 0.9
+
+
+def test_a_frozen_camera_repeats_the_picture_of_its_start() -> None:
+    """Byte for byte, with the vehicles of that time; afterwards it goes on as if nothing had been."""
+    camera = source("gate", Condition("frozen", NOON, NOON + timedelta(hours=1)))
+    first = camera.picture_at(NOON).image
+    for minutes in (1, 30, 59):
+        assert np.array_equal(camera.picture_at(NOON + timedelta(minutes=minutes)).image, first)
+        assert camera.truth_at(NOON + timedelta(minutes=minutes)) == camera.truth_at(NOON)
+    after = NOON + timedelta(hours=1)
+    assert np.array_equal(camera.picture_at(after).image, source().picture_at(after).image)
+
+
+def test_smaller_pictures_have_smaller_boxes() -> None:
+    """At full, half as wide and high; the truth keeps to the pixels."""
+    when = alone(source())[0].crossed_at
+    camera = source("gate", Condition("small", DAY, ramp=timedelta()))
+    assert camera.picture_at(when).image.shape == (180, 320, 3)
+    (large,), (small,) = source().truth_at(when), camera.truth_at(when)
+    assert small.box == pytest.approx([edge / 2 for edge in large.box])
 
 
 def test_a_bump_moves_the_boxes_with_the_picture() -> None:

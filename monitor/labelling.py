@@ -1,0 +1,105 @@
+"""What the labels of one thing say together: late ones, corrections, withdrawals, and sources that contradict each other.
+
+    a person   car ──── truck (corrected)          truck, weighs 1   ┐
+    loop       car                                 car, weighs .5    ├─► truck, contradicted
+    csv        car ──── withdrawn                  —                 ┘
+
+Of each source the newest word holds. Where sources differ, the class wins whose sources weigh more together; of two that
+weigh the same, the one that was named last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from monitor.chunks import Given
+
+WITHDRAWN = ""
+"Stands for a class where a source takes back what it said."
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is taken for the truth of one thing."""
+
+    label: str | None
+    "The class; None where every source has taken back its word."
+    source: str
+    "Who said so last; empty without a class."
+    late: bool
+    "Whether a label counts that came after the day had closed."
+    contradicted: bool
+    "Whether sources say different classes."
+    withdrawn: bool
+    "Whether a source took back its word."
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which labels count for a day."""
+
+    end_us: int
+    "The day's end."
+    cutoff_ms: int | None
+    "When the record was logged at which it stopped waiting for labels; None before that."
+    heeds_promises: bool
+    "Whether it is closed by a promise."
+    revised_ms: int = -1
+    "Labels that were logged before this time count, late or not."
+    trust: tuple[tuple[str, float], ...] = ()
+    "What a source's word weighs; 1 for those not named."
+
+    def is_in_time(self, given: Given) -> bool:
+        """Whether a label came before the day closed."""
+        return given.is_in_time(self.end_us, self.cutoff_ms, self.heeds_promises)
+
+    def counts(self, given: Given) -> bool:
+        """Whether a label came before the day closed, or before its revision."""
+        return self.is_in_time(given) or given.logged_ms < self.revised_ms
+
+    def decide(self, given: Iterable[Given]) -> Decision | None:
+        """What the labels that count say of their thing; None when none counts."""
+        counted = [g for g in given if self.counts(g)]
+        return _decision(self, counted) if counted else None
+
+    def left_out(self, given: Iterable[Given]) -> Iterator[Given]:
+        """Those that do not count yet."""
+        return (g for g in given if not self.counts(g))
+
+
+def _decision(cut: Cut, counted: list[Given]) -> Decision:
+    words = _newest_of_each_source(counted)
+    said = [given for given in words if given.label != WITHDRAWN]
+    chosen = _weightiest(said, dict(cut.trust))
+    return Decision(
+        label=chosen.label if chosen else None,
+        source=chosen.source if chosen else "",
+        late=not all(cut.is_in_time(given) for given in words),
+        contradicted=len({given.label for given in said}) > 1,
+        withdrawn=len(said) < len(words),
+    )
+
+
+def _newest_of_each_source(counted: Iterable[Given]) -> list[Given]:
+    newest: dict[str, Given] = {}
+    for given in sorted(counted, key=_age):
+        newest[given.source] = given
+    return sorted(newest.values(), key=_age)
+
+
+def _age(given: Given) -> tuple[int, str]:
+    return given.labelled_us, given.label_id
+
+
+def _weightiest(said: list[Given], trust: dict[str, float]) -> Given | None:
+    weights: dict[str, float] = defaultdict(float)
+    for given in said:
+        weights[given.label] += trust.get(given.source, 1.0)
+    return max(said, key=lambda given: (weights[given.label], _age(given)), default=None)
+
+
+def with_word(known: list[Given], given: Given) -> list[Given]:
+    """Labels of a thing and one more; one that is no newer than what its source said before changes nothing."""
+    if any(other.source == given.source and _age(given) <= _age(other) for other in known):
+        return known
+    return [*known, given]

@@ -1,0 +1,259 @@
+"""What a camera usually shows: the part of its signals that the time of day explains, learnt from earlier days.
+
+Hours     level and spread of each hour, for whole pictures: dusk is no drift, and an hour that varies proves less
+Shifts    how each hour differs from the whole day, for vehicles, of which an hour may see two
+Scene     the layout of light and dark in the whole picture
+
+All are learnt in event-time order and kept as whole numbers: a snapshot is short, and restores exactly.
+"""
+
+import base64
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+HOUR_US = 3_600_000_000
+WEIGHT = 0.3
+"Of the newest day in what is usual."
+FINE = 1000
+"Levels are kept in thousandths."
+
+
+class Usual(NamedTuple):
+    """What is usual at some time of the day."""
+
+    level: float
+    "The usual value."
+    spread: float
+    "Standard deviation of values around it; 0 where nothing is known of that."
+
+
+class Habit(Protocol):
+    """What a signal usually is at each time of the day."""
+
+    def at(self, at_us: int) -> Usual | None:
+        """What is usual at that time; None when it is not known yet."""
+
+    def learn(self, at_us: int, value: float) -> None:
+        """Count a value in, later than those before; it shows in what is usual from a later day on."""
+
+    def drop(self) -> None:
+        """Forget the hour that is under way: it was no usual one."""
+
+    def snapshot(self) -> list[Any]:
+        """The whole state, as JSON."""
+
+    @classmethod
+    def restore(cls, plain: Sequence[Any]) -> Self:
+        """Continue from a snapshot."""
+
+
+@dataclass(slots=True)
+class _Span:
+    """The values of one hour so far."""
+
+    number: int = -1
+    "Which hour, counted from 1970; -1 before the first."
+    count: int = 0
+    "Values."
+    total: float = 0.0
+    "Their sum."
+    squares: float = 0.0
+    "Sum of their squares."
+
+    def add(self, value: float) -> None:
+        self.count, self.total, self.squares = self.count + 1, self.total + value, self.squares + value * value
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    def distance(self, level: float) -> float:
+        """Root of the mean square distance of the values from a level."""
+        square = self.squares / self.count - 2 * level * self.mean + level * level
+        return math.sqrt(max(square, 0.0))
+
+
+class Hours:
+    """The usual level and spread of each hour of the day (UTC), from the days before."""
+
+    def __init__(self) -> None:
+        self._levels: list[int | None] = [None] * 24
+        self._spreads = [0] * 24
+        self._span = _Span()
+
+    def at(self, at_us: int) -> Usual | None:
+        """See Habit."""
+        hour = at_us // HOUR_US % 24
+        level = self._levels[hour]
+        return None if level is None else Usual(level / FINE, self._spreads[hour] / FINE)
+
+    def learn(self, at_us: int, value: float) -> None:
+        """See Habit."""
+        number = at_us // HOUR_US
+        if number != self._span.number:
+            self._close()
+            self._span = _Span(number)
+        self._span.add(value)
+
+    def drop(self) -> None:
+        """See Habit."""
+        self._span = _Span()
+
+    def _close(self) -> None:
+        if not self._span.count:
+            return
+        hour = self._span.number % 24
+        known = self.at(self._span.number * HOUR_US)
+        level, spread = _moved(known, self._span) if known else _first(self._span)
+        self._levels[hour], self._spreads[hour] = round(level * FINE), round(spread * FINE)
+
+    def snapshot(self) -> list[Any]:
+        """See Habit."""
+        return [self._levels, self._spreads, *astuple(self._span)]
+
+    @classmethod
+    def restore(cls, plain: Sequence[Any]) -> Self:
+        """See Habit."""
+        levels, spreads, *span = plain
+        hours = cls()
+        hours._levels, hours._spreads, hours._span = [*levels], [*spreads], _Span(*span)
+        return hours
+
+
+def _first(span: _Span) -> Usual:
+    return Usual(span.mean, span.distance(span.mean))
+
+
+def _moved(known: Usual, span: _Span) -> Usual:
+    """What is usual after one more day."""
+    distance = span.distance(known.level)
+    square = (1 - WEIGHT) * known.spread * known.spread + WEIGHT * distance * distance
+    return Usual(known.level + WEIGHT * (span.mean - known.level), math.sqrt(square))
+
+
+class Shifts:
+    """By how much each hour of the day (UTC) is above the whole: by nothing, until days have shown it."""
+
+    # The belief that an hour is like the others is worth so many of its values.
+    FEW = 10
+
+    def __init__(self) -> None:
+        self._mean: int | None = None
+        self._shifts = [0] * 24
+        self._span = _Span()
+
+    def at(self, at_us: int) -> Usual:
+        """See Habit."""
+        return Usual(self._shifts[at_us // HOUR_US % 24] / FINE, 0.0)
+
+    def learn(self, at_us: int, value: float) -> None:
+        """See Habit."""
+        number = at_us // HOUR_US
+        if number != self._span.number:
+            self._close()
+            self._span = _Span(number)
+        self._span.add(value)
+
+    def drop(self) -> None:
+        """See Habit."""
+        self._span = _Span()
+
+    def _close(self) -> None:
+        span = self._span
+        if not span.count:
+            return
+        weight = WEIGHT * span.count / (span.count + self.FEW)
+        mean = span.mean if self._mean is None else self._mean / FINE
+        hour, shift = span.number % 24, self._shifts[span.number % 24] / FINE
+        self._shifts[hour] = round((shift + weight * (span.mean - mean - shift)) * FINE)
+        self._mean = round((mean + weight * (span.mean - mean)) * FINE)
+
+    def snapshot(self) -> list[Any]:
+        """See Habit."""
+        return [self._mean, self._shifts, *astuple(self._span)]
+
+    @classmethod
+    def restore(cls, plain: Sequence[Any]) -> Self:
+        """See Habit."""
+        mean, shifts, *span = plain
+        habit = cls()
+        habit._mean, habit._shifts, habit._span = mean, [*shifts], _Span(*span)
+        return habit
+
+
+class Nothing:
+    """No habit at all: of what is seen only now and then."""
+
+    def at(self, at_us: int) -> Usual:
+        """See Habit."""
+        return Usual(0.0, 0.0)
+
+    def learn(self, at_us: int, value: float) -> None:
+        """See Habit."""
+
+    def drop(self) -> None:
+        """See Habit."""
+
+    def snapshot(self) -> list[Any]:
+        """See Habit."""
+        return []
+
+    @classmethod
+    def restore(cls, plain: Sequence[Any]) -> Self:
+        """See Habit."""
+        return cls()
+
+
+class Scene:
+    """The layout of the whole picture, as the last days showed it.
+
+    What is compared are the steps of luma from each cell of a sketch to its right neighbour: haze grows with distance,
+    which is height in a road's picture, and lifts a row alike. In simulated pictures light rain moves them by .05 to
+    .12, a camera that was knocked a little by .3 to .8 (plain correlation of luma: .12 and .06 to .3).
+    """
+
+    COLUMNS, ROWS = 16, 9
+    SIZE = COLUMNS * ROWS
+    # Two days of pictures, one each ten minutes: nights and days both have their part.
+    MEMORY = 288
+    # Shorter ones are grain, in grey levels: a black picture resembles nothing.
+    SHORTEST = 16.0
+    _SCALE = 32767
+    _LAYOUT = f"<{ROWS * (COLUMNS - 1)}h"
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._steps = [0] * (self.ROWS * (self.COLUMNS - 1))
+
+    def distance(self, sketch: bytes) -> float | None:
+        """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None of the first."""
+        length = math.sqrt(sum(step * step for step in self._steps))
+        if not length:
+            return None
+        return 1 - sum(a * b for a, b in zip(self._steps, self._direction(sketch), strict=True)) / length
+
+    def learn(self, sketch: bytes) -> None:
+        """Count a sketch in, 16 columns × 9 rows of luma, row by row."""
+        self._count = min(self._count + 1, self.MEMORY)
+        now = self._direction(sketch)
+        self._steps = [a + round((b * self._SCALE - a) / self._count) for a, b in zip(self._steps, now, strict=True)]
+
+    def _direction(self, sketch: bytes) -> list[float]:
+        columns = self.COLUMNS
+        steps = [sketch[i + 1] - sketch[i] for i in range(len(sketch) - 1) if i % columns != columns - 1]
+        length = max(math.sqrt(sum(step * step for step in steps)), self.SHORTEST)
+        return [step / length for step in steps]
+
+    def snapshot(self) -> list[Any]:
+        """The whole state, as JSON."""
+        return [self._count, base64.b64encode(struct.pack(self._LAYOUT, *self._steps)).decode()]
+
+    @classmethod
+    def restore(cls, plain: Sequence[Any]) -> Self:
+        """Continue from a snapshot."""
+        scene = cls()
+        scene._count, scene._steps = plain[0], [*struct.unpack(cls._LAYOUT, base64.b64decode(plain[1]))]
+        return scene
