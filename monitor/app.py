@@ -31,7 +31,9 @@ from monitor.published import Published
 from monitor.security import credentials
 from monitor.settling import Reading, Settler
 from monitor.shell import Intake, Outbox
+from monitor.stillness import Stillness
 from monitor.transport import CommittedApp
+from monitor.windows import Calendar
 from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
@@ -71,10 +73,14 @@ class Folds:
     "Reads them."
     policy: Policy
     "When passages and days are over."
+    stillness: Stillness
+    "Hears of every batch."
 
     def observations(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a batch of predictions."""
-        return take_observations(self.policy, values, self.codec.decode(data, Observations), position)
+        batch = self.codec.decode(data, Observations)
+        self.stillness.hear(batch)
+        return take_observations(self.policy, values, batch, position)
 
     def label(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a label."""
@@ -113,8 +119,9 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     """
     app = _bare_app(settings)
     app.watch = Watch()
-    outbox = Outbox(app, settings.kafka.names, codec, app.watch)
-    folds = Folds(codec, policy(settings.monitor))
+    app.stillness = Stillness(settings.monitor.silence_after, Calendar(settings.monitor.timezone))
+    app.outbox = outbox = Outbox(app, settings.kafka.names, codec, app.watch)
+    folds = Folds(codec, policy(settings.monitor), app.stillness)
     table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions), asyncio.Lock()
     reading = Reading(app, settings.kafka)
     _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, reading.labels_before))

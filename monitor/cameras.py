@@ -210,6 +210,8 @@ class Camera:
     "Days that late labels may still revise."
     turns: list[tuple[int, bool]] = field(default_factory=list)
     "When records of labels were logged at which late ones are counted, and whether by such a source said it was done."
+    model_version: str = ""
+    "The bundle that served the newest classified frame; empty before the first."
     told_us: int = -1
     "Event time of the last news."
     lasting: list[Finding] = field(default_factory=list)
@@ -293,6 +295,7 @@ def _plain(camera: Camera) -> dict[str, Any]:
         "garbage": camera.garbage,
         "closed": {name: _plain_closed(day) for name, day in camera.closed.items()},
         "turns": camera.turns,
+        "model_version": camera.model_version,
         "told_us": camera.told_us,
         "lasting": _plain_findings(camera.lasting),
         "watches": camera.watches.snapshot(),

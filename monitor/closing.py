@@ -35,6 +35,7 @@ def news(camera: Camera, day: str, calendar: Calendar, findings: list[Finding], 
         ends_at,
         Tally(),
         tuple(findings),
+        (camera.model_version,) if camera.model_version else (),
         seen_until=from_us(at_us),
     )
 

@@ -292,8 +292,8 @@ class PageHinkley:
     name = "page-hinkley"
 
     # What is no change, and what adds up to one, in units.
-    DELTA = 1.0
-    THRESHOLD = 8.0
+    DELTA = 0.8
+    THRESHOLD = 12.0
     # How many values the belief is worth that the mean is 0: three days of pictures, one each ten minutes.
     PRIOR = 432
     # Fewer values, the belief included, prove nothing.

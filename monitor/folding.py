@@ -190,6 +190,7 @@ class Fold:
         if row.captured_us >= camera.watermark_us:
             camera.watermark_us, camera.epoch, camera.ended = row.captured_us, seen.epoch, False
         self._open_day(self._calendar.day_of(seen.captured_at))
+        camera.model_version = row.model_version if row.kind in CLASSIFIED else camera.model_version
         if row.passage is None:
             self._look(seen, row)
         else:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Self
 
 from monitor.alerting import AlertBook
 from monitor.folding import Outcome, Position
+from monitor.presence import Presence
 from monitor.reporting import changes_between, day_report, headline
 from monitor.rules import History, Rules, judge
 from monitor.trust import Trust
@@ -125,6 +126,8 @@ class Merger:
     "How far the cameras have come, event time."
     book: AlertBook = field(default_factory=AlertBook)
     "Alerts that live."
+    presence: Presence = field(default_factory=Presence)
+    "Which cameras go on."
 
     @property
     def forgotten(self) -> str:
@@ -142,6 +145,7 @@ class Merger:
             "days": {name: [day.cameras, day.devices, day.revision, day.headline] for name, day in self.days.items()},
             "now_us": self.now_us,
             "book": self.book.snapshot(),
+            "presence": self.presence.snapshot(),
         }
         return _json(plain)
 
@@ -154,6 +158,7 @@ def _merger(data: bytes | None) -> Merger:
         days={name: Day(*day) for name, day in plain["days"].items()},
         now_us=plain["now_us"],
         book=AlertBook.restore(plain["book"]),
+        presence=Presence.restore(plain["presence"]),
     )
 
 
@@ -286,7 +291,8 @@ class Merging:
 
     def _take(self, each: Waiting, camera_day: CameraDay) -> None:
         self._merger.now_us = max(self._merger.now_us, each.seen_us)
-        self._tell(self._merger.book.take(camera_day))
+        for news in (camera_day, *self._merger.presence.see(camera_day, each.logged_ms)):
+            self._tell(self._merger.book.take(news))
         known = self._merger.days.setdefault(each.day, Day()).of(each.part)
         before = known.get(each.camera_id, -1)
         if each.revision <= before:

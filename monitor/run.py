@@ -11,6 +11,7 @@ from threading import Event, Thread
 import structlog
 
 from monitor.app import changelogs, data_folder, monitor_app
+from monitor.folding import Outcome
 from monitor.progress import QUIET_S, STALLED_S
 from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
@@ -79,6 +80,8 @@ async def _watch(app: CommittedApp, stop: Event, pulse: Pulse) -> None:
             raise BrokerError(f"the monitor's stream stands still: records wait, none was folded for {idle_s:.0f} s")
         if idle_s < QUIET_S:
             pulse.beat()
+        if alert := app.stillness.look():
+            await app.outbox.send(Outcome([alert]), 0)
         await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -29,11 +29,11 @@ ERRORS: Final = Signal("errors", 1.0, "rising", HddmA, Nothing)
 
 # What veils or lights a picture multiplies: hence logarithms. Units are what light rain, clouds and mist move the
 # pictures of simulated days by; offsets keep the dark from counting double, where a grey level is a large share.
-BRIGHTNESS: Final = Signal("brightness", 0.25, "either", PageHinkley, Hours, 16.0, (math.log(16), math.log(272), 16))
-CONTRAST: Final = Signal("contrast", 0.30, "falling", PageHinkley, Hours, 4.0, (math.log(4), math.log(132), 16))
-SHARPNESS: Final = Signal("sharpness", 0.80, "falling", PageHinkley, Hours, 20.0, (math.log(20), 10.0, 24))
-NOISE: Final = Signal("noise", 0.25, "rising", PageHinkley, Hours, 0.5, (math.log(0.5), math.log(32), 16))
-STRUCTURE: Final = Signal("structure", 0.15, "rising", PageHinkley, Hours)
+BRIGHTNESS: Final = Signal("brightness", 0.20, "either", PageHinkley, Hours, 16.0, (math.log(16), math.log(272), 16))
+CONTRAST: Final = Signal("contrast", 0.25, "falling", PageHinkley, Hours, 4.0, (math.log(4), math.log(132), 16))
+SHARPNESS: Final = Signal("sharpness", 0.70, "falling", PageHinkley, Hours, 20.0, (math.log(20), 10.0, 24))
+NOISE: Final = Signal("noise", 0.20, "rising", PageHinkley, Hours, 0.5, (math.log(0.5), math.log(32), 16))
+STRUCTURE: Final = Signal("structure", 0.20, "rising", PageHinkley, Hours)
 
 SIGNALS: Final = (CONFIDENCE, FLIP, ABSTENTION, BRIGHTNESS, CONTRAST, SHARPNESS, NOISE, STRUCTURE, ERRORS)
 "All but class-mix, of which there is one for each class."

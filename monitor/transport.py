@@ -16,6 +16,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, P
 from faust.types import TP, FutureMessage
 
 from monitor.progress import Position, Watch
+from monitor.shell import Outbox
+from monitor.stillness import Stillness
 
 T = TypeVar("T")
 
@@ -277,6 +279,10 @@ class CommittedApp(App):
 
     watch: Watch
     "Is told of every record folded."
+    stillness: Stillness
+    "Is told of every batch of predictions."
+    outbox: Outbox
+    "Sends what follows."
 
     def _new_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_consumer, self)

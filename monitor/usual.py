@@ -211,49 +211,70 @@ class Scene:
     """The layout of the whole picture, as the last days showed it.
 
     What is compared are the steps of luma from each cell of a sketch to its right neighbour: haze grows with distance,
-    which is height in a road's picture, and lifts a row alike. In simulated pictures light rain moves them by .05 to
-    .12, a camera that was knocked a little by .3 to .8 (plain correlation of luma: .12 and .06 to .3).
+    which is height in a road's picture, and lifts a row alike. They are compared in six parts, and the part that is
+    least alike counts, so that what hides a corner is seen as well as what moves all.
+
+          ├─ 5 ─┼─ 5 ─┼─ 5 ─┤  steps
+        4 │     │     │     │
+        1 │ · · both · · ·  │
+        4 │     │     │     │  rows
     """
 
     COLUMNS, ROWS = 16, 9
     SIZE = COLUMNS * ROWS
+    STEPS = COLUMNS - 1
+    PARTS = tuple(
+        tuple(row * 15 + step for row in range(top, top + 5) for step in range(left, left + 5))
+        for top in (0, 4)
+        for left in (0, 5, 10)
+    )
     # Two days of pictures, one each ten minutes: nights and days both have their part.
     MEMORY = 288
-    # Shorter ones are grain, in grey levels: a black picture resembles nothing.
-    SHORTEST = 16.0
+    # Of a part's steps together, in grey levels: what is shorter is grain, and a black picture resembles nothing.
+    SHORTEST = 8.0
+    # Of the usual steps' square: a part that has less of it, such as the sky, has no layout to compare.
+    LEAST = 0.03
     _SCALE = 32767
-    _LAYOUT = f"<{ROWS * (COLUMNS - 1)}h"
+    _LAYOUT = f"<{ROWS * STEPS}h"
 
     def __init__(self) -> None:
         self._count = 0
-        self._steps = [0] * (self.ROWS * (self.COLUMNS - 1))
+        self._usual = [0] * (self.ROWS * self.STEPS)
 
     def distance(self, sketch: bytes) -> float | None:
         """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None of the first."""
-        length = math.sqrt(sum(step * step for step in self._steps))
-        if not length:
+        square, steps = sum(step * step for step in self._usual), _steps(sketch)
+        parts = [self._part(part, steps, square) for part in self.PARTS]
+        return max((distance for distance in parts if distance is not None), default=None)
+
+    def _part(self, part: tuple[int, ...], steps: Sequence[int], square: int) -> float | None:
+        usual = sum(self._usual[i] * self._usual[i] for i in part)
+        if usual <= self.LEAST * square:
             return None
-        return 1 - sum(a * b for a, b in zip(self._steps, self._direction(sketch), strict=True)) / length
+        length = max(math.sqrt(sum(steps[i] * steps[i] for i in part)), self.SHORTEST)
+        return 1 - sum(self._usual[i] * steps[i] for i in part) / length / math.sqrt(usual)
 
     def learn(self, sketch: bytes) -> None:
         """Count a sketch in, 16 columns × 9 rows of luma, row by row."""
         self._count = min(self._count + 1, self.MEMORY)
-        now = self._direction(sketch)
-        self._steps = [a + round((b * self._SCALE - a) / self._count) for a, b in zip(self._steps, now, strict=True)]
-
-    def _direction(self, sketch: bytes) -> list[float]:
-        columns = self.COLUMNS
-        steps = [sketch[i + 1] - sketch[i] for i in range(len(sketch) - 1) if i % columns != columns - 1]
-        length = max(math.sqrt(sum(step * step for step in steps)), self.SHORTEST)
-        return [step / length for step in steps]
+        steps = _steps(sketch)
+        scale = self._SCALE / max(math.sqrt(sum(step * step for step in steps)), self.SHORTEST)
+        self._usual = [
+            usual + round((step * scale - usual) / self._count) for usual, step in zip(self._usual, steps, strict=True)
+        ]
 
     def snapshot(self) -> list[Any]:
         """The whole state, as JSON."""
-        return [self._count, base64.b64encode(struct.pack(self._LAYOUT, *self._steps)).decode()]
+        return [self._count, base64.b64encode(struct.pack(self._LAYOUT, *self._usual)).decode()]
 
     @classmethod
     def restore(cls, plain: Sequence[Any]) -> Self:
         """Continue from a snapshot."""
         scene = cls()
-        scene._count, scene._steps = plain[0], [*struct.unpack(cls._LAYOUT, base64.b64decode(plain[1]))]
+        scene._count, scene._usual = plain[0], [*struct.unpack(cls._LAYOUT, base64.b64decode(plain[1]))]
         return scene
+
+
+def _steps(sketch: bytes) -> list[int]:
+    """From each cell to its right neighbour."""
+    return [sketch[i + 1] - sketch[i] for i in range(len(sketch) - 1) if (i + 1) % Scene.COLUMNS]

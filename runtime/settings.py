@@ -119,6 +119,8 @@ class MonitorSettings(Section):
     "What a label source's word weighs where sources contradict each other, by source; 1 for those not named."
     passage_timeout: timedelta = timedelta(seconds=15)
     "Event time without a new frame after which a passage is over."
+    silence_after: timedelta = timedelta(hours=1)
+    "Without a picture of any camera for so long, by the wall clock, an alert is raised; zero for never."
     max_skew: timedelta = timedelta(minutes=5)
     "A picture is rejected that was taken this much later than its prediction was logged."
     min_accuracy: float = Field(default=0.6, ge=0, le=1)

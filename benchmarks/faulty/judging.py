@@ -90,8 +90,8 @@ def mailed(alerts: Iterable[Alert]) -> list[Alert]:
 
 def _is_of(alert: Alert, case: Case) -> bool:
     """Whether an alert may tell of the fault, by its time and its cameras."""
-    about = set(alert.cameras) or {alert.camera_id}
-    concerned = KINDS[case.kind].everywhere or bool(about & {case.camera.id, None})
+    about = alert.cameras or (alert.camera_id or case.camera.id,)
+    concerned = KINDS[case.kind].everywhere or case.camera.id in about
     return concerned and alert.raised_at >= case.spell.start
 
 

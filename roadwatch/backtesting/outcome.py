@@ -13,8 +13,8 @@ from roadwatch.backtesting.differing import Vehicles
 from roadwatch.backtesting.variants import Model, RuleSet, Variant
 from schemas.records import Alert, CameraDay, DayReport, Passage, Record, Scores
 
-OF_MODELS: Final = ("model-refused",)
-"Rules of alerts about steps in a model's life: a backtest takes none."
+OF_NOW: Final = ("model-refused", "all-silent")
+"Rules of alerts about steps in a model's life, and about the clock: a backtest takes neither."
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Live:
         if isinstance(record, DayReport):
             known = self.reports.get(record.day)
             self.reports[record.day] = record if known is None or record.revision >= known.revision else known
-        elif isinstance(record, Alert) and record.rule not in OF_MODELS:
+        elif isinstance(record, Alert) and record.rule not in OF_NOW:
             self.alerts[record.alert_id] = record
 
 

@@ -1,0 +1,62 @@
+"""A camera that falls silent is missed, by the others' time alone."""
+
+from datetime import timedelta
+
+from monitor.presence import Presence
+from schemas.records import CameraDay, Finding, Tally
+from tests.monitor.world import START, milliseconds
+
+HOUR = timedelta(hours=1)
+MONDAY = "2026-03-02"
+
+
+def news(camera: str, hour: float, revision: int = 0) -> CameraDay:
+    """What a camera says at an hour of Monday."""
+    ends_at = START + timedelta(days=1)
+    return CameraDay(camera, MONDAY, "UTC", revision, START, ends_at, Tally(), seen_until=START + timedelta(hours=hour))
+
+
+def heard(*told: tuple[str, float], presence: Presence | None = None, pace: float = 1.0) -> list[Finding]:
+    """What follows from news at these hours, logged as they come, so many times as fast."""
+    presence, found = presence or Presence(), list[Finding]()
+    for camera, hour in told:
+        logged_ms = milliseconds(START + timedelta(hours=hour / pace))
+        found += [finding for day in presence.see(news(camera, hour), logged_ms) for finding in day.findings]
+        presence = Presence.restore(presence.snapshot())
+    return found
+
+
+def together(first: int, last: int) -> list[tuple[str, float]]:
+    """Two cameras, each hour."""
+    return [(camera, hour) for hour in range(first, last) for camera in ("north", "south")]
+
+
+def test_one_that_says_nothing_is_missed_once() -> None:
+    """Three hours behind; since its last word."""
+    (found,) = heard(*together(0, 5), *(("north", hour) for hour in range(5, 12)))
+    assert (found.camera_id, found.signal, found.until) == ("south", "silent", None)
+    assert found.since == START + 4 * HOUR
+
+
+def test_one_that_is_back_is_missed_no_longer() -> None:
+    """The same finding, over."""
+    begun, over = heard(*together(0, 5), *(("north", hour) for hour in range(5, 12)), ("south", 11.5))
+    assert (over.finding_id, over.until) == (begun.finding_id, START + timedelta(hours=11.5))
+
+
+def test_whoever_has_closed_its_day_is_not_missed() -> None:
+    """Its source has ended."""
+    presence = Presence()
+    heard(*together(0, 5), presence=presence)
+    closed = [*presence.see(news("south", 5, revision=1), milliseconds(START + 5 * HOUR))]
+    later = [*presence.see(news("north", 20), milliseconds(START + 20 * HOUR))]
+    assert (closed, later) == ([], [])
+
+
+def test_a_replay_may_be_hours_ahead_for_seconds() -> None:
+    """Twelve hours of event time in half a second."""
+    assert heard(*together(0, 5), *(("north", hour) for hour in range(5, 17)), pace=100_000) == []
+
+
+def test_two_quiet_hours_are_not_missed() -> None:
+    assert heard(*together(0, 5), ("north", 5), ("north", 6), ("south", 6.5), *together(7, 12)) == []
