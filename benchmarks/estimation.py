@@ -1,8 +1,8 @@
 """Whether estimated accuracy is what labels would say: `python -m benchmarks.estimation [test.zip]`, two minutes.
 
-Days of a simulated model, whose confidences are mostly above .9, and of the bundled one on labelled crops where a zip of them
-is named, drawn again and again. Each day has a reference of its own, and 100 to 5,000 vehicles. Then what labels
-say once the estimate's assumption is broken, and how often they say so when it is not.
+Days of simulated models, whose confidences are mostly above .9, and of the bundled one on real crops where a zip of
+labelled ones is named, drawn again and again. Each day has a reference of its own, and 100 to 5,000 vehicles. Then what
+labels say once the estimate's assumption is broken, and how often they say so when it is not.
 """
 
 import sys

@@ -84,7 +84,8 @@ def _quiet_line(quiet: Sequence[Alert]) -> str:
 def _every_fault(verdicts: Sequence[Verdict]) -> Table:
     table = Table(title="Faults")
     for name in ("fault", "camera", "severity", "caught after", "named", "true cause", "mails", "strays"):
-        table.add_column(name, justify="right" if name in ("caught after", "mails", "strays") else "left")
+        numbers = name in ("caught after", "mails", "strays")
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for each in verdicts:
         named = each.cause if each.right else f"[red]{each.cause or '–'}[/red]"
         counts = (str(each.mails), str(each.strays))

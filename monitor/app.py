@@ -22,9 +22,10 @@ from yarl import URL
 from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
 from monitor.devices import take_telemetry
-from monitor.folding import Outcome, Position, take_label, take_observations
+from monitor.folding import take_label, take_observations
 from monitor.merging import take_action, take_camera_day, take_settled
 from monitor.model_alerts import take_model_event
+from monitor.outcomes import Outcome, Position
 from monitor.policies import policy, rules_of
 from monitor.progress import Watch
 from monitor.published import Published

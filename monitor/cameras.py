@@ -208,6 +208,8 @@ class Camera:
     "Keys of forgotten chunks, to be deleted with the next record: this state must be safe before they go."
     closed: dict[str, ClosedDay] = field(default_factory=dict)
     "Days that late labels may still revise."
+    unseen: dict[str, list[int]] = field(default_factory=dict)
+    "By epoch, chunks that hold labels of what was not seen when they came: days that come later look into them."
     turns: list[tuple[int, bool]] = field(default_factory=list)
     "When records of labels were logged at which late ones are counted, and whether by such a source said it was done."
     model_version: str = ""
@@ -249,6 +251,12 @@ class Camera:
     def promised_ms(self, end_us: int) -> int | None:
         """When it was logged that the labels of a day that ends then are complete; None when it was not."""
         return next((logged_ms for until_us, logged_ms in self.promises if until_us >= end_us), None)
+
+    def miss(self, epoch: str, number: int) -> None:
+        """Know that a label came for what was not seen yet."""
+        numbers = self.unseen.setdefault(epoch, [])
+        if number not in numbers:
+            self.unseen[epoch] = sorted([*numbers, number])
 
     def forget_promises(self, end_us: int) -> None:
         """Forget those that completed no day after the one that ends then."""
@@ -294,6 +302,7 @@ def _plain(camera: Camera) -> dict[str, Any]:
         "spans": {epoch: [span.runs, span.horizon, span.forgotten] for epoch, span in camera.spans.items()},
         "garbage": camera.garbage,
         "closed": {name: _plain_closed(day) for name, day in camera.closed.items()},
+        "unseen": camera.unseen,
         "turns": camera.turns,
         "model_version": camera.model_version,
         "told_us": camera.told_us,

@@ -139,7 +139,7 @@ class Chunk:
         """Whether nothing is in it."""
         return not (self.rows or self.frame_labels or self.passage_labels or self.verdicts)
 
-    def last_us(self) -> int:
+    def newest_us(self) -> int:
         """The newest picture's time; -1 without any."""
         return max((row.captured_us for row in self.rows.values()), default=-1)
 
@@ -151,15 +151,15 @@ class Chunk:
             "frames": {key: [*map(list, given)] for key, given in self.frame_labels.items()},
             "passages": {key: [*map(list, given)] for key, given in self.passage_labels.items()},
             "verdicts": {key: list(verdict) for key, verdict in self.verdicts.items()},
-            "words": words.list,
+            "words": words.known,
         }
         return zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), DEFLATE_LEVEL)
 
 
 def decoded(data: bytes) -> Chunk:
     """A chunk from its bytes; older ones are plain JSON."""
-    plain = json.loads(data if data.startswith(b"{") else zlib.decompress(data))
-    words = plain["words"]
+    plain = _plain(data)
+    words = [*plain["words"], None]
     return Chunk(
         rows={cells[0]: _row(cells, words) for cells in plain["rows"]},
         frame_labels={int(key): _given(given) for key, given in plain["frames"].items()},
@@ -168,41 +168,52 @@ def decoded(data: bytes) -> Chunk:
     )
 
 
+def newest_us(data: bytes) -> int:
+    """The newest picture's time in a chunk's bytes, without making its rows; -1 without any."""
+    return max((cells[2] for cells in _plain(data)["rows"]), default=-1)
+
+
+def _plain(data: bytes) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(data if data.startswith(b"{") else zlib.decompress(data))
+    return plain
+
+
 def _given(plain: list[Any]) -> list[Given]:
     if isinstance(plain[0], str):
         return [Given(*plain)]  # written before there could be several
     return [Given(*given) for given in plain]
 
 
-class _Words:
+class _Words(dict[str | None, int]):
     """Numbers for strings, in the order of their first use; -1 for None."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        super().__init__({None: -1})
 
-    def number(self, word: str | None) -> int:
-        return -1 if word is None else self._numbers.setdefault(word, len(self._numbers))
+    def __missing__(self, word: str | None) -> int:
+        number = self[word] = len(self) - 1
+        return number
 
     @property
-    def list(self) -> list[str]:
-        return [*self._numbers]
+    def known(self) -> list[str]:
+        return [word for word in self if word is not None]
 
 
 def _plain_row(sequence: int, row: Row, words: _Words) -> list[Any]:
-    probabilities = [part for name, p in row.probabilities.items() for part in (words.number(name), p)]
+    probabilities = [part for name, p in row.probabilities.items() for part in (words[name], p)]
     return [
         sequence,
-        words.number(row.kind),
+        words[row.kind],
         row.captured_us,
         row.passage,
         row.crossed_us,
-        words.number(row.zone_id),
-        words.number(row.label),
+        words[row.zone_id],
+        words[row.label],
         probabilities,
         row.pixels,
         row.brightness,
         row.bucket,
-        words.number(row.model_version),
+        words[row.model_version],
         row.contrast,
         row.sharpness,
         row.noise,
@@ -210,27 +221,31 @@ def _plain_row(sequence: int, row: Row, words: _Words) -> list[Any]:
     ]
 
 
-def _row(cells: list[Any], words: list[str]) -> Row:
-    _, kind, captured_us, passage, crossed_us, zone, label, probabilities, pixels, brightness, bucket, model = cells[
-        :12
-    ]
-    contrast, sharpness, noise, *stages = cells[12:] or (0.0, 0.0, 0.0)
+_UNMEASURED = (0.0, 0.0, 0.0)
+"What older rows do not hold: contrast, sharpness, noise."
+
+
+def _row(cells: list[Any], words: list[Any]) -> Row:
+    """A row from its cells; the last of the words is None. By place, not by name: a day has a million."""
+    _, kind, captured_us, passage, crossed_us, zone, label, parts, pixels, brightness, bucket, model, *rest = cells
+    contrast, sharpness, noise, *stages = rest or _UNMEASURED
+    part = iter(parts)
     return Row(
-        kind=words[kind],
-        captured_us=captured_us,
-        passage=passage,
-        crossed_us=crossed_us,
-        zone_id=None if zone < 0 else words[zone],
-        label=None if label < 0 else words[label],
-        probabilities={words[i]: p for i, p in zip(probabilities[::2], probabilities[1::2], strict=True)},
-        pixels=pixels,
-        brightness=brightness,
-        bucket=bucket,
-        model_version=words[model],
-        contrast=contrast,
-        sharpness=sharpness,
-        noise=noise,
-        stages=tuple(stages),
+        words[kind],
+        captured_us,
+        passage,
+        crossed_us,
+        words[zone],
+        words[label],
+        {words[i]: p for i, p in zip(part, part, strict=True)},
+        pixels,
+        brightness,
+        bucket,
+        words[model],
+        contrast,
+        sharpness,
+        noise,
+        tuple(stages),
     )
 
 
@@ -265,6 +280,13 @@ class Chunks:
             self._peeked[key] = decoded(data)
             self._peeked.pop(next(iter(self._peeked))) if len(self._peeked) > PEEKED else None
         return self._peeked[key]
+
+    def newest_us(self, epoch: str, number: int) -> int:
+        """The newest picture's time in a chunk; -1 without any."""
+        key = self.key(epoch, number)
+        if key in self._loaded or not (data := self._values.get(key)):
+            return self.get(epoch, number).newest_us()
+        return newest_us(data)
 
     def change(self, epoch: str, number: int) -> Chunk:
         """A chunk to change."""

@@ -67,7 +67,7 @@ def camera_day(camera: Camera, chunks: Chunks, day: str, policy: Policy) -> Came
 
 
 def _error_findings(camera: Camera, counts: DayCounts) -> Iterator[Finding]:
-    """What the errors of a day tell, seen in the order in which the vehicles crossed."""
+    """What the errors of a day tell, seen in the order in which the vehicles' pictures were taken."""
     for at_us, name, wrong in sorted(counts.errors):
         yield from camera.watches.see_error(camera.camera_id, name, at_us, wrong)
 
@@ -81,10 +81,10 @@ def needed_later(camera: Camera, chunks: Chunks, day: str, calendar: Calendar) -
 def _first_needed(epoch: str, span: Span, chunks: Chunks, before_us: int) -> int:
     needed = span.horizon
     for number in span.numbers():
-        last_us = chunks.peek(epoch, number).last_us() if number >= needed else -1
-        if last_us >= before_us:
+        newest_us = chunks.newest_us(epoch, number) if number >= needed else -1
+        if newest_us >= before_us:
             return number
-        if last_us >= 0:
+        if newest_us >= 0:
             needed = number + 1
     return needed
 
@@ -117,11 +117,21 @@ class _DayWalk:
         self._closed.dirty_ms = None
         for epoch, span in sorted(self._camera.spans.items()):
             self._scene = None
+            first = self._closed.first.get(epoch, 0)
+            for number in (number for number in self._camera.unseen.get(epoch, ()) if number < first):
+                self._labels(epoch, number, self._chunks.peek(epoch, number))
             for number in _between(span, self._closed.first.get(epoch, 0), self._closed.last.get(epoch)):
                 self._chunk(epoch, number, self._chunks.peek(epoch, number))
+        self._camera.unseen = dict(self._still_unseen())
         self._counts.count("labels", self._closed.unmatched)
         self._counts.count("unmatched_labels", self._closed.unmatched)
         return self._counts
+
+    def _still_unseen(self) -> Iterator[tuple[str, list[int]]]:
+        for epoch, numbers in self._camera.unseen.items():
+            left = [number for number in numbers if has_unseen(self._chunks.peek(epoch, number), self._day)]
+            if left:
+                yield epoch, left
 
     def _chunk(self, epoch: str, number: int, chunk: Chunk) -> None:
         for sequence in sorted({*chunk.rows, *chunk.verdicts}):
@@ -143,7 +153,7 @@ class _DayWalk:
         if whole:
             self._counts.whole_picture(row)
         own = self._decided(chunk.frame_labels.get(sequence))
-        given = own or self._passage_label(epoch, row)
+        given = own if own and own.label else self._passage_label(epoch, chunk, sequence, row)
         self._counts.frame(row, given.label if given else None)
         if row.label is not None and row.passage is None:
             self._counts.judged(self._single(epoch, sequence, row, own))
@@ -151,10 +161,12 @@ class _DayWalk:
     def _decided(self, given: list[Given] | None) -> Decision | None:
         return self._cut.decide(given) if given else None
 
-    def _passage_label(self, epoch: str, row: Row) -> Decision | None:
+    def _passage_label(self, epoch: str, chunk: Chunk, sequence: int, row: Row) -> Decision | None:
         if row.passage is None:
             return None
-        return self._decided(self._chunks.peek(epoch, row.passage // SIZE).passage_labels.get(row.passage))
+        number = row.passage // SIZE
+        begun = chunk if number == sequence // SIZE else self._chunks.peek(epoch, number)
+        return self._decided(begun.passage_labels.get(row.passage))
 
     def _single(self, epoch: str, sequence: int, row: Row, own: Decision | None) -> Judged:
         name = frame_id(self._camera.camera_id, epoch, sequence)
@@ -168,7 +180,7 @@ class _DayWalk:
         given = self._decided(chunk.passage_labels.get(first))
         shown = verdict.shown if verdict.shown >= 0 else first
         judged = Judged(
-            at_us=verdict.crossed_us,
+            at_us=frame_us(self._chunks.peek(epoch, shown // SIZE), shown) or verdict.crossed_us,
             frame_id=frame_id(self._camera.camera_id, epoch, shown),
             predicted=verdict.label,
             confidence=verdict.confidence,
@@ -184,16 +196,19 @@ class _DayWalk:
         return (*found, *([("size", size_of(pixels))] if pixels else []))
 
     def _labels(self, epoch: str, number: int, chunk: Chunk) -> None:
-        seen = [(chunk.frame_labels, thing, frame_us(chunk, thing)) for thing in chunk.frame_labels]
-        seen += [(chunk.passage_labels, thing, vehicle_us(chunk, thing, self._day)) for thing in chunk.passage_labels]
-        for labels, thing, at_us in seen:
-            if at_us is None or at_us >= self._end_us:
+        seen = [(chunk.frame_labels, thing, (frame_us(chunk, thing),) * 2) for thing in chunk.frame_labels]
+        seen += [
+            (chunk.passage_labels, thing, vehicle_times(chunk, thing, self._day)) for thing in chunk.passage_labels
+        ]
+        for labels, thing, (seen_us, counted_us) in seen:
+            if seen_us is None or seen_us >= self._end_us:
                 self._unseen(epoch, number, labels, thing)
-            elif self._on_day(at_us):
-                self._label(labels[thing])
+            elif self._on_day(counted_us) or self._on_day(seen_us):
+                self._label(labels[thing], is_counted=self._on_day(counted_us))
 
-    def _label(self, given: list[Given]) -> None:
-        if decision := self._cut.decide(given):
+    def _label(self, given: list[Given], *, is_counted: bool) -> None:
+        """A vehicle over midnight is counted on one day and has frames on the other: late labels revise both."""
+        if is_counted and (decision := self._cut.decide(given)):
             self._counts.label(decision)
         late = self._closed.dirty_ms
         for logged_ms in (g.logged_ms for g in self._cut.left_out(given) if g.logged_ms < self._final_ms):
@@ -235,3 +250,18 @@ def vehicle_us(chunk: Chunk, first: int, day: str) -> int | None:
     if verdict is None or first in chunk.rows:
         return frame_us(chunk, first)
     return verdict.first_us if verdict.due_through < day else None
+
+
+def vehicle_times(chunk: Chunk, first: int, day: str) -> tuple[int | None, int | None]:
+    """When a passage began, as above, and when it is counted: when it crossed, as far as that is known likewise."""
+    seen_us, verdict = vehicle_us(chunk, first, day), chunk.verdicts.get(first)
+    if verdict is None or verdict.crossed_us is None or verdict.due_through >= day:
+        return seen_us, seen_us
+    return seen_us, verdict.crossed_us
+
+
+def has_unseen(chunk: Chunk, day: str) -> bool:
+    """Whether a chunk holds labels of what was not seen."""
+    return any(frame_us(chunk, thing) is None for thing in chunk.frame_labels) or any(
+        vehicle_us(chunk, thing, day) is None for thing in chunk.passage_labels
+    )

@@ -24,9 +24,9 @@ class Judged(NamedTuple):
     """A vehicle, or a single frame that belongs to none: what the model says of it, and the truth where it is known."""
 
     at_us: int
-    "When it crossed, or was taken."
+    "When the frame was taken that shows it best."
     frame_id: str
-    "The frame that shows it best."
+    "That frame."
     predicted: str
     "The verdict."
     confidence: float

@@ -7,7 +7,7 @@ value, time ──► Detector.update ──► Change(before, after, values, si
 Which one for what (tests/monitor/test_detectors.py holds all of them to at most one false alarm in 100,000 values):
 
     Adwin         knows nothing of the signal, weighs its variance, grows surer with each value: confidences
-    HddmA         values within one unit, however they are distributed; six numbers of state: shares, errors
+    HddmA         values within one unit, however they are distributed; fourteen numbers of state: shares, errors
     PageHinkley   ignores changes below `delta`, adds up what is beyond: signals whose usual value is known
 
 KSWIN (Raab et al. 2020) is not among them: River's takes 1 ms a value on one core, two hundred times as long as Adwin,
@@ -23,9 +23,10 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any, Protocol, Self
 
 # Not river.drift.ADWIN, which wraps this: its package imports scikit-learn and scipy, seconds and 100 MB for nothing.
@@ -85,6 +86,9 @@ class _Block:
     "Their sum."
 
 
+_block_parts = attrgetter(*_Block.__slots__)
+
+
 class Adwin:
     """ADWIN: a window that forgets its older part once the means of both parts differ provably.
 
@@ -134,7 +138,7 @@ class Adwin:
     def snapshot(self) -> Snapshot:
         """See Detector."""
         state = base64.b64encode(zlib.compress(bytes(self._window.__getstate__()))).decode()
-        blocks = [part for block in self._blocks for part in astuple(block)]
+        blocks = [part for block in self._blocks for part in _block_parts(block)]
         return _sealed(_river_and_arguments(), [state, blocks])
 
     @classmethod
@@ -177,6 +181,42 @@ def _river_and_arguments() -> str:
 
 
 @dataclass(slots=True)
+class _Side:
+    """What has added up in one direction since it was nothing."""
+
+    above: float = 0.0
+    "Sum of the steps since."
+    count: int = 0
+    "Values since."
+    total: float = 0.0
+    "Their sum."
+    since_us: int = -1
+    "The first one's time."
+
+    def add(self, step: float, value: float, at_us: int) -> float:
+        """Take a step; what has added up."""
+        if not self.count:
+            self.since_us = at_us
+        self.above, self.count, self.total = self.above + step, self.count + 1, self.total + value
+        if self.above < 0:
+            self.above, self.count, self.total = 0.0, 0, 0.0
+        return self.above
+
+    def change(self, count: int, mean: float, limit: float = math.inf) -> Change:
+        """The change since then, in a stream of so many values with this mean, none counted as beyond the limit."""
+        after = self.total / self.count
+        before = (count * mean - self.count * _within(after, limit)) / (count - self.count)
+        return Change(before, after, self.count, self.since_us)
+
+
+def _within(value: float, limit: float) -> float:
+    return min(max(value, -limit), limit)
+
+
+_side_parts = attrgetter(*_Side.__slots__)
+
+
+@dataclass(slots=True)
 class _Mean:
     """The mean of a stream's first values."""
 
@@ -184,16 +224,18 @@ class _Mean:
     "Values."
     mean: float = 0.0
     "Their mean."
-    next_us: int = -1
-    "The time of the value that follows them; -1 while none does."
 
     def bound(self) -> float:
         """How far the true mean may be from this one."""
         return math.sqrt(math.log(1 / HddmA.CONFIDENCE) / (2 * self.count)) if self.count else math.inf
 
-    def take(self, other: "_Mean") -> None:
-        """Be the mean of as many values."""
-        self.count, self.mean, self.next_us = other.count, other.mean, -1
+    def is_beyond(self, other: "_Mean", sign: int) -> bool:
+        """Whether it is provably above (1) or below (-1) the mean of fewer of the values."""
+        count = self.count - other.count
+        if not count:
+            return False
+        allowed = math.sqrt(count / other.count / self.count / 2 * math.log(2 / HddmA.CONFIDENCE))
+        return sign * (self.mean - other.mean) >= allowed
 
 
 class HddmA:
@@ -201,6 +243,7 @@ class HddmA:
 
     Frías-Blanco et al., "Online and non-parametric drift detection methods based on Hoeffding's bounds", IEEE
     Transactions on Knowledge and Data Engineering 27(3), 2015; step for step as River's `HDDMA(two_sided_test=True)`.
+    When the change began it does not tell, for the mean may have been lowest long before: that is looked for beside it.
     """
 
     name = "hddm-a"
@@ -208,77 +251,54 @@ class HddmA:
     # How often chance alone may seem a change. The paper's 1e-3 gives 2.5 false alarms per 100,000 tosses of a coin,
     # this one 0.5; errors that rise from .1 to .3 are found after about 150 values instead of 100.
     CONFIDENCE = 1e-4
+    # What is no change, in units, when its beginning is looked for.
+    SLACK = 0.1
 
     def __init__(self) -> None:
         self._all, self._low, self._high = _Mean(), _Mean(), _Mean()
+        self._rise, self._fall = _Side(), _Side()
 
     def update(self, value: float, at_us: int) -> Change | None:
         """See Detector."""
-        for cut in (self._low, self._high):
-            if cut.count == self._all.count:
-                cut.next_us = at_us
-        self._all.count += 1
-        self._all.mean += (value - self._all.mean) / self._all.count
+        count = self._all.count + 1
+        self._all = _Mean(count, self._all.mean + (value - self._all.mean) / count)
         self._follow()
-        change = self._change(self._low, 1) or self._change(self._high, -1)
-        if change:
-            self._all, self._low, self._high = _Mean(), _Mean(), _Mean()
-        return change
+        beyond = value - self._all.mean
+        self._rise.add(beyond - self.SLACK, value, at_us)
+        self._fall.add(-beyond - self.SLACK, value, at_us)
+        if self._all.is_beyond(self._low, 1):
+            return self._changed(self._low, self._rise, at_us)
+        return self._changed(self._high, self._fall, at_us) if self._all.is_beyond(self._high, -1) else None
 
     def _follow(self) -> None:
         """Keep where the mean was surely lowest, and surely highest."""
         now, bound = self._all, self._all.bound()
         if self._low.mean + self._low.bound() >= now.mean + bound:
-            self._low.take(now)
+            self._low = now
         if self._high.mean - self._high.bound() <= now.mean - bound:
-            self._high.take(now)
+            self._high = now
 
-    def _change(self, cut: _Mean, sign: int) -> Change | None:
-        now, count = self._all, self._all.count - cut.count
-        if not count:
-            return None
-        allowed = math.sqrt(count / cut.count / now.count / 2 * math.log(2 / self.CONFIDENCE))
-        if sign * (now.mean - cut.mean) < allowed:
-            return None
-        return Change(cut.mean, (now.count * now.mean - cut.count * cut.mean) / count, count, cut.next_us)
+    def _changed(self, cut: _Mean, side: _Side, at_us: int) -> Change:
+        """What has changed; what creeps less than SLACK beyond the mean adds up to nothing, and has no beginning."""
+        crept = Change(cut.mean, self._all.mean, 1, at_us)
+        change = side.change(self._all.count, self._all.mean) if side.count else crept
+        self._all, self._low, self._high = _Mean(), _Mean(), _Mean()
+        self._rise, self._fall = _Side(), _Side()
+        return change
 
     def snapshot(self) -> Snapshot:
         """See Detector."""
-        means = (self._all, self._low, self._high)
-        return _sealed(str(self.CONFIDENCE), [part for mean in means for part in astuple(mean)])
+        means = [part for mean in (self._all, self._low, self._high) for part in (mean.count, mean.mean)]
+        return _sealed(str(self.CONFIDENCE), [*means, *_side_parts(self._rise), *_side_parts(self._fall)])
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Self:
         """See Detector."""
         parts = _opened(snapshot, str(cls.CONFIDENCE))
         detector = cls()
-        detector._all, detector._low, detector._high = (_Mean(*parts[i : i + 3]) for i in range(0, len(parts), 3))
+        detector._all, detector._low, detector._high = (_Mean(*parts[i : i + 2]) for i in (0, 2, 4))
+        detector._rise, detector._fall = _Side(*parts[6:10]), _Side(*parts[10:])
         return detector
-
-
-@dataclass(slots=True)
-class _Side:
-    """What has added up in one direction since it was least."""
-
-    total: float = 0.0
-    "Sum of all steps."
-    least: float = 0.0
-    "The lowest that it ever was."
-    count: int = 0
-    "Values since."
-    values: float = 0.0
-    "Their sum."
-    since_us: int = -1
-    "The first one's time."
-
-    def add(self, step: float, value: float, at_us: int) -> float:
-        """Take a step; how far the sum is above its least."""
-        if not self.count:
-            self.since_us = at_us
-        self.total, self.count, self.values = self.total + step, self.count + 1, self.values + value
-        if self.total < self.least:
-            self.least, self.count, self.values = self.total, 0, 0.0
-        return self.total - self.least
 
 
 class PageHinkley:
@@ -298,6 +318,8 @@ class PageHinkley:
     PRIOR = 432
     # Fewer values, the belief included, prove nothing.
     GRACE = 30
+    # What a value counts for at most, in units: a truck before the lens for one picture is no proof.
+    LIMIT = 4.0
 
     def __init__(self) -> None:
         self._count, self._mean = 0, 0.0
@@ -306,9 +328,9 @@ class PageHinkley:
     def update(self, value: float, at_us: int) -> Change | None:
         """See Detector."""
         self._count += 1
-        weight = self._count + self.PRIOR
-        self._mean += (value - self._mean) / weight
-        beyond = value - self._mean
+        weight, counted = self._count + self.PRIOR, _within(value, self.LIMIT)
+        self._mean += (counted - self._mean) / weight
+        beyond = counted - self._mean
         risen = self._rise.add(beyond - self.DELTA, value, at_us)
         fallen = self._fall.add(-beyond - self.DELTA, value, at_us)
         if weight < self.GRACE or max(risen, fallen) <= self.THRESHOLD:
@@ -316,14 +338,15 @@ class PageHinkley:
         return self._changed(self._rise if risen >= fallen else self._fall)
 
     def _changed(self, side: _Side) -> Change:
-        weight = self._count + self.PRIOR
-        before = (weight * self._mean - side.values) / (weight - side.count)
+        change = side.change(self._count + self.PRIOR, self._mean, self.LIMIT)
         self._count, self._mean, self._rise, self._fall = 0, 0.0, _Side(), _Side()
-        return Change(before, side.values / side.count, side.count, side.since_us)
+        return change
 
     def snapshot(self) -> Snapshot:
         """See Detector."""
-        return _sealed(self._parameters(), [self._count, self._mean, *astuple(self._rise), *astuple(self._fall)])
+        return _sealed(
+            self._parameters(), [self._count, self._mean, *_side_parts(self._rise), *_side_parts(self._fall)]
+        )
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Self:
@@ -331,12 +354,12 @@ class PageHinkley:
         count, mean, *sides = _opened(snapshot, cls._parameters())
         detector = cls()
         detector._count, detector._mean = count, mean
-        detector._rise, detector._fall = _Side(*sides[:5]), _Side(*sides[5:])
+        detector._rise, detector._fall = _Side(*sides[:4]), _Side(*sides[4:])
         return detector
 
     @classmethod
     def _parameters(cls) -> str:
-        return f"{cls.DELTA} {cls.THRESHOLD} {cls.PRIOR}"
+        return f"{cls.DELTA} {cls.THRESHOLD} {cls.PRIOR} {cls.LIMIT}"
 
 
 def _sealed(maker: str, state: list[Any]) -> Snapshot:

@@ -22,20 +22,20 @@ from monitor.metrics import confusion_of
 from schemas.records import Cell, ConfidenceBin
 
 USUAL_MIX: Final = 2.0
-"Vehicles that the reference's mix of classes counts as beside the day's: one vehicle does not prove a day without cars."
+"Vehicles that the reference's mix of classes counts as: one vehicle does not prove a day without cars."
 SETTLED: Final = 1e-8
 "The largest change at which an iteration has settled."
 MOST_ROUNDS: Final = 2000
 TAIL: Final = 0.022
-"""The chance on either side of the interval. With .025, intervals held on 94.3 of 100 days (benchmarks/estimation.py):
+"""The chance on either side of the interval. With .025, intervals held on 94.4 of 100 days (benchmarks/estimation.py):
 the variance does not know that a calibrator's blocks were chosen by the labels that fill them."""
 NEGLIGIBLE: Final = 1e-12
 "A count's probability, beside the mean's, below which it is left out."
 CAUTION: Final = 2.0
 """Standard deviations of the reference's own uncertainty by which labels must be worse before they are evidence.
 
-A reference of 841 labels is off by a point; 4,500 labels of 90 days would prove that too, and nothing would be broken."""
-OTHER: Final = "other"
+A reference of 841 labels is off by almost a point: 4,500 labels of 90 days would prove it, and nothing be broken."""
+OTHER: Final = "another class"
 "A second class, where only one is known."
 
 Shares = tuple[float, ...]
@@ -56,7 +56,7 @@ class Reference:
     @classmethod
     def of(cls, bins: Iterable[ConfidenceBin], cells: Iterable[Cell] = ()) -> "Reference":
         """Learn from earlier days, or from a qualification; of nothing, confidences are taken at their word."""
-        known = merged(bins)
+        known = _vehicles(bins)
         return cls(fitted(known), known, confusion_of(cells))
 
 
@@ -106,13 +106,14 @@ def estimate(
 
     Raises ValueError when more are labelled than there are.
     """
-    day = _day(merged(bins), reference)
-    n = day.n if labelled is None else labelled
-    if n > day.n:
-        raise ValueError(f"{n} labelled vehicles of {day.n}")
+    known = _vehicles(bins)
+    vehicles = sum(each.count for each in known)
+    n = vehicles if labelled is None else labelled
+    if n > vehicles:
+        raise ValueError(f"{n} labelled vehicles of {vehicles}")
     if n == 0:
         return None
-    return _estimate(day, n, _breaks(evidence) if evidence and evidence.is_broken else None)
+    return _estimate(_day(known, reference), n, _breaks(evidence) if evidence and evidence.is_broken else None)
 
 
 def judged(evidence: Evidence, bins: Iterable[ConfidenceBin], reference: Reference) -> Evidence:
@@ -121,7 +122,7 @@ def judged(evidence: Evidence, bins: Iterable[ConfidenceBin], reference: Referen
     To be expected is what the reference leaves possible, so that a hopeful reference of few labels is no evidence. It
     must not have seen these labels.
     """
-    known = [each for each in merged(bins) if each.count]
+    known = _vehicles(bins)
     if not known:
         return evidence
     day = _day(known, reference)
@@ -199,13 +200,17 @@ def _breaks(evidence: Evidence) -> str:
     )
 
 
+def _vehicles(bins: Iterable[ConfidenceBin]) -> tuple[ConfidenceBin, ...]:
+    return tuple(each for each in merged(bins) if each.count)
+
+
 def _day(bins: Sequence[ConfidenceBin], reference: Reference) -> _Day:
     classes = _classes((*bins, *reference.bins), reference.confusion)
     errors = [_errors(label, classes, reference.confusion) for label in classes]
     groups, before = (_groups(part, reference.calibrator, classes, errors) for part in (bins, reference.bins))
     known = before or groups
     usual = _shares(known, [group.truth for group in known])
-    mix = _mix(groups, usual) if before and groups else usual
+    mix = _mix(groups, usual) if before else usual
     return _Day(classes, groups, before, usual, mix, _reweighted(groups, mix, usual))
 
 
@@ -224,8 +229,7 @@ def _errors(predicted: str, classes: Sequence[str], confusion: Mapping[tuple[str
 def _groups(
     bins: Iterable[ConfidenceBin], calibrator: Calibrator, classes: Sequence[str], errors: Sequence[Shares]
 ) -> tuple[_Group, ...]:
-    known = [each for each in bins if each.count]
-    return tuple(_group(each, calibrator, classes.index(each.predicted), errors) for each in known)
+    return tuple(_group(each, calibrator, classes.index(each.predicted), errors) for each in bins)
 
 
 def _group(each: ConfidenceBin, calibrator: Calibrator, verdict: int, errors: Sequence[Shares]) -> _Group:

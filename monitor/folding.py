@@ -6,25 +6,24 @@ Each frame is taken in by itself, so that it makes no difference how frames were
 camera's last offset was taken in already and changes nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from monitor.cameras import Camera, ClosedDay, Key, OpenDay, OpenPassage, Policy, decoded
 from monitor.chunks import SIZE, Chunks, Given, Row, Verdict
-from monitor.closing import camera_day, forget, frame_us, needed_later, news, vehicle_us
+from monitor.closing import frame_us, needed_later, news, vehicle_times
+from monitor.day_ends import DayEnds
 from monitor.findings import lasting_after, noted, on_day
-from monitor.integrity import Seen
 from monitor.labelling import WITHDRAWN, with_word
+from monitor.outcomes import Outcome, Position
 from monitor.passages import certainty, crossing_us, passage_record, verdict
-from monitor.quantiles import bucket_of
+from monitor.rows import probabilities_of, row_of, seen_of
 from monitor.signals import PictureValues
 from monitor.windows import span_us
 from schemas.errors import DecodingError
 from schemas.ids import FrameRef, frame_id, parse_id
 from schemas.observations import Observation, rows
-from schemas.records import CLASSIFIED, CameraDay, Finding, Label, Observations, Record
+from schemas.records import CLASSIFIED, Finding, Label, Observations
 from schemas.times import from_ms, from_us, to_us
 from schemas.topics import OBSERVATIONS
 
@@ -33,43 +32,6 @@ BLINDING = frozenset({"black", "blown-out", "frozen"})
 
 NEWS_EVERY = timedelta(hours=1)
 "Of event time: as often as this a camera says how far it has come, so that alerts know what time it is there."
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a record was read, and when it was written."""
-
-    topic: str
-    "The topic's name in the topic table."
-    offset: int
-    "Offset in the camera's partition."
-    logged_ms: int
-    "When it was first logged, milliseconds since 1970."
-    labels_read: bool = False
-    "Whether the camera's labels that were logged before it were all taken in."
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What follows from a record."""
-
-    outputs: list[Record] = field(default_factory=list)
-    "To be sent, and acknowledged, before anything is written."
-    writes: dict[str, bytes | None] = field(default_factory=dict)
-    "To be written in this order; None deletes."
-    counts: Counter[str] = field(default_factory=Counter)
-    "What happened, for the counters."
-    faults: list[str] = field(default_factory=list)
-    "Why parts of the record were not believed."
-    logged_ms: dict[int, int] = field(default_factory=dict)
-    "Of the camera-days among the outputs, by their place: when the record was logged that made them."
-    waits: bool = False
-    "Whether a day is closed as soon as all labels that were logged before are known to have been taken in."
-
-    def hand_in(self, camera_day: CameraDay, logged_ms: int) -> None:
-        """A camera-day is to be sent; `logged_ms` is when the record was logged that made it."""
-        self.logged_ms[len(self.outputs)] = logged_ms
-        self.outputs.append(camera_day)
 
 
 def take_observations(policy: Policy, values: Mapping[str, bytes], batch: Observations, position: Position) -> Outcome:
@@ -94,14 +56,6 @@ def _opened(policy: Policy, values: Mapping[str, bytes], camera_id: str, positio
     return Fold(policy, camera, Chunks(camera_id, values), position)
 
 
-def _probabilities(batch: Observations, i: int) -> dict[str, float]:
-    width = len(batch.classes)
-    if batch.label[i] < 0:
-        return {}
-    values = batch.probabilities[i * width : (i + 1) * width]
-    return {name: round(p, 5) for name, p in zip(batch.classes, values, strict=True)}
-
-
 class Fold:
     """One record's way into one camera."""
 
@@ -111,10 +65,10 @@ class Fold:
         self.is_new = position is None or position.offset > camera.offsets.get(position.topic, -1)
         self._policy, self._calendar = policy, policy.calendar
         self._camera, self._chunks, self._garbage = camera, chunks, camera.garbage
+        self.days = DayEnds(policy, camera, chunks, self.out)
         self._ended: set[Key] = set()
         self._logged_ms = position.logged_ms if position else -1
         self._labels_read = position is None or position.labels_read
-        self.out.counts["detectors_reset"] = len(camera.watches.reset)
         if self.is_new:
             camera.garbage = []
         if position and self.is_new:
@@ -131,6 +85,7 @@ class Fold:
             self.out.writes.update(dict.fromkeys(self._garbage))
             self.out.writes.update(self._chunks.writes())
             self.out.writes[self._camera.camera_id] = self._camera.encoded()
+            self.out.counts["detectors_reset"] = len(self._camera.watches.reset)  # known once they were used
         return self.out
 
     # Frames
@@ -143,17 +98,17 @@ class Fold:
             if seen.captured_at > from_ms(self._logged_ms) + self._policy.max_skew:
                 self._refuse(seen)
             else:
-                self._frame(seen, _probabilities(batch, i))
-        self.close_days(self._labels_read)
+                self._frame(seen, probabilities_of(batch, i))
+        self.days.close(self._labels_read)
 
     def _frame(self, seen: Observation, probabilities: dict[str, float]) -> None:
-        self._found(self._camera.integrity.see(self._camera.camera_id, _seen(seen, probabilities)))
+        self._found(self._camera.integrity.see(self._camera.camera_id, seen_of(seen, probabilities)))
         if seen.kind == "end":
             self._end(seen)
         elif self._is_late(seen):
             self.out.counts["late_frames"] += 1
         else:
-            self._keep(seen, _row(seen, probabilities))
+            self._keep(seen, row_of(seen, probabilities))
             self._advance()
 
     def _refuse(self, seen: Observation) -> None:
@@ -341,92 +296,10 @@ class Fold:
         camera.ended = bool(camera.epoch)
         self._logged_ms = max(camera.frames_ms, camera.labels_ms) + 1
         self._advance()
-        camera.turns.append((self._logged_ms, True))
+        camera.turns.append((self._logged_ms + 1, True))  # after the days that close now
         for day in camera.days.values():
             day.cutoff_ms = day.cutoff_ms or self._logged_ms
-        self.close_days(labels_read=True)
-
-    def close_days(self, labels_read: bool) -> None:
-        """Hand in the days that are complete, frames and labels; `labels_read` up to the newest frames' record."""
-        for name, day in sorted(self._camera.days.items()):
-            closed_ms = self._closed_ms(name, day, labels_read)
-            if closed_ms is None:
-                break
-            self._close(name, day, closed_ms)
-        self._revise()
-        self._forget_days(labels_read)
-
-    def _closed_ms(self, name: str, day: OpenDay, labels_read: bool) -> int | None:
-        """When that was logged which closes a day; None when it stays open."""
-        if day.due_ms is None:
-            return None
-        promised_ms = self._promised_ms(name)
-        if promised_ms is not None and (day.cutoff_ms is None or promised_ms < day.cutoff_ms):
-            return max(day.due_ms, promised_ms)
-        if day.cutoff_ms is None:
-            return None
-        waits = not (labels_read or self._camera.labels_ms > day.cutoff_ms)
-        self.out.waits |= waits
-        return None if waits else day.cutoff_ms
-
-    def _promised_ms(self, name: str) -> int | None:
-        if not self._policy.heeds_promises:
-            return None
-        return self._camera.promised_ms(to_us(self._calendar.bounds(name)[1]))
-
-    def _close(self, name: str, day: OpenDay, closed_ms: int) -> None:
-        camera = self._camera
-        camera.closed[name] = ClosedDay(
-            closed_ms=closed_ms,
-            cutoff_ms=day.cutoff_ms,
-            revision=1,
-            findings=day.findings,
-            unmatched=0,
-            first=self._first_chunks(),
-            last={epoch: span.runs[-1][1] for epoch, span in camera.spans.items() if span.runs},
-            kept=day.kept,
-        )
-        self.out.hand_in(camera_day(camera, self._chunks, name, self._policy), closed_ms)
-        del camera.days[name]
-        camera.closed_through = name
-        camera.forget_promises(to_us(self._calendar.bounds(name)[1]))
-
-    def _first_chunks(self) -> dict[str, int]:
-        """By epoch, the first chunk that days after the last closed one may need."""
-        closed = self._camera.closed.get(self._camera.closed_through)
-        return dict(closed.kept) if closed else {}
-
-    def _revise(self) -> None:
-        """Hand in anew the days of late labels whose turn has come."""
-        for name, day in sorted(self._camera.closed.items()):
-            while (turn_ms := self._turn_ms(day)) is not None:
-                day.revised_ms, day.revision = turn_ms, day.revision + 1
-                self.out.hand_in(camera_day(self._camera, self._chunks, name, self._policy), turn_ms)
-
-    def _turn_ms(self, day: ClosedDay) -> int | None:
-        """When the record was logged at which a day's late labels are counted; None while it is not there.
-
-        It is a record of the labels' own, after the day has closed: neither when frames are read nor in what order makes
-        a difference.
-        """
-        if day.dirty_ms is None:
-            return None
-        after_ms = max(day.dirty_ms, day.closed_ms)
-        round_ms = self._policy.round_ms(after_ms)
-        return next((ms for ms, is_done in self._camera.turns if ms >= round_ms or (is_done and ms > after_ms)), None)
-
-    def _forget_days(self, labels_read: bool) -> None:
-        """Let go of days that no label can change any more."""
-        now_ms = max(self._camera.frames_ms, self._camera.labels_ms)
-        for name, day in sorted(self._camera.closed.items()):
-            if now_ms < self._policy.final_ms(day):
-                break
-            if not labels_read and self._camera.labels_ms < self._policy.final_ms(day):
-                self.out.waits = True
-                break
-            self.out.counts["forgotten_labels"] += day.dirty_ms is not None
-            del self._camera.closed[name]
-            forget(self._camera, self._chunks, day.kept)
+        self.days.close(labels_read=True)
 
     # Labels
 
@@ -436,12 +309,12 @@ class Fold:
         is_done = thing is None and label.complete_until is None
         self._camera.labels_ms = max(self._camera.labels_ms, self._logged_ms)
         self._camera.turn(is_done, self._policy)
-        self._revise()
+        self.days.revise()
         if thing:
             self._given(thing, label)
         if label.complete_until is not None:
             self._promise(to_us(label.complete_until))
-        self.close_days(labels_read=False)
+        self.days.close(labels_read=False)
 
     def _thing(self, label: Label) -> FrameRef | None:
         """What is labelled; None of a record that only promises."""
@@ -471,78 +344,36 @@ class Fold:
     def _is_unseen(self, thing: FrameRef, given: Given) -> bool:
         """Whether it was given on a closed day for what was not seen until then."""
         day = self._calendar.day_of(from_us(given.labelled_us))
-        at_us = self._seen_us(thing, day)
+        at_us, _ = self._times(thing, day)
         unseen = at_us is None or self._calendar.day_of(from_us(at_us)) > day
         return unseen and day <= self._camera.closed_through
 
-    def _seen_us(self, thing: FrameRef, day: str) -> int | None:
+    def _times(self, thing: FrameRef, day: str) -> tuple[int | None, int | None]:
+        """When a thing was seen, and when it is counted."""
         chunk = self._chunks.get(thing.epoch, thing.sequence // SIZE)
-        return vehicle_us(chunk, thing.sequence, day) if thing.passage else frame_us(chunk, thing.sequence)
+        if thing.passage:
+            return vehicle_times(chunk, thing.sequence, day)
+        return (frame_us(chunk, thing.sequence),) * 2
 
     def _attach(self, thing: FrameRef, given: Given) -> None:
         """Keep a label; whether it counts for a day is decided when the day closes, or makes a revision of it."""
-        late = self._closed_day_of(thing)
-        if late and given.logged_ms >= self._policy.final_ms(late):
+        number, times = thing.sequence // SIZE, self._times(thing, self._camera.closed_through)
+        late = self._closed_days(times)
+        if late and all(given.logged_ms >= self._policy.final_ms(day) for day in late):
             self.out.counts["forgotten_labels"] += 1
             return
         self.out.counts["late_labels" if late else "labels"] += 1
-        self._camera.include(thing.epoch, thing.sequence // SIZE)
-        chunk = self._chunks.change(thing.epoch, thing.sequence // SIZE)
+        self._camera.include(thing.epoch, number)
+        if times[0] is None:
+            self._camera.miss(thing.epoch, number)
+        chunk = self._chunks.change(thing.epoch, number)
         labels = chunk.passage_labels if thing.passage else chunk.frame_labels
         labels[thing.sequence] = with_word(labels.get(thing.sequence, []), given)
         # What a kill left of the same record is found there already.
-        if late and late.dirty_ms is None and given in labels[thing.sequence]:
-            late.dirty_ms = given.logged_ms
+        for day in late if given in labels[thing.sequence] else ():
+            day.dirty_ms = given.logged_ms if day.dirty_ms is None else day.dirty_ms
 
-    def _closed_day_of(self, thing: FrameRef) -> ClosedDay | None:
-        """The closed day that a thing was counted on; None where it is still to be counted."""
-        at_us = self._seen_us(thing, self._camera.closed_through)
-        return None if at_us is None else self._camera.closed.get(self._calendar.day_of(from_us(at_us)))
-
-
-def _seen(seen: Observation, probabilities: Mapping[str, float]) -> Seen:
-    """A frame as its soundness is checked."""
-    return Seen(
-        frame_id=seen.frame_id,
-        kind=seen.kind,
-        epoch=seen.epoch,
-        sequence=seen.sequence,
-        at_us=to_us(seen.captured_at),
-        brightness=seen.brightness,
-        contrast=seen.contrast,
-        sharpness=seen.sharpness,
-        noise=seen.noise,
-        sketch=seen.sketch,
-        width=seen.width,
-        height=seen.height,
-        label=seen.label,
-        probabilities=probabilities,
-        model_version=seen.model_version,
-    )
-
-
-def _row(seen: Observation, probabilities: dict[str, float]) -> Row:
-    return Row(
-        kind=seen.kind,
-        captured_us=to_us(seen.captured_at),
-        passage=seen.passage,
-        crossed_us=None if seen.crossed_at is None else to_us(seen.crossed_at),
-        zone_id=seen.zone_id,
-        label=seen.label,
-        probabilities=probabilities,
-        pixels=seen.width * seen.height,
-        brightness=round(seen.brightness, 3),
-        bucket=bucket_of(seen.latency_ms),
-        model_version=seen.model_version,
-        contrast=round(seen.contrast, 3),
-        sharpness=round(seen.sharpness, 2),
-        noise=round(seen.noise, 3),
-        stages=_stages(seen),
-    )
-
-
-def _stages(seen: Observation) -> tuple[int, ...]:
-    if seen.queue_ms is None or seen.decode_ms is None or seen.inference_ms is None or seen.label is None:
-        return ()
-    known = (seen.queue_ms, seen.decode_ms, seen.inference_ms)
-    return tuple(bucket_of(ms) for ms in (*known, seen.latency_ms - sum(known)))
+    def _closed_days(self, times: Iterable[int | None]) -> list[ClosedDay]:
+        """The closed days that a thing has a part in; none where it is still to be counted."""
+        names = sorted({self._calendar.day_of(from_us(at_us)) for at_us in times if at_us is not None})
+        return [self._camera.closed[name] for name in names if name in self._camera.closed]

@@ -20,14 +20,14 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from monitor.errands import Desk, Errand, Mailer, Outcome, Pictures, Surroundings
+from monitor.policies import subscribers_of
 from monitor.smtp import SmtpServer, SmtpTransport
-from monitor.subscriptions import Subscriber
 from runtime.admin import TopicAdmin
 from runtime.clients import Outgoing, Reader, Received, Writer
 from runtime.registry import open_codec
 from runtime.service import Pulse
 from runtime.sessions import run_sessions
-from runtime.settings import KafkaSettings, MailSettings, Settings, Subscription, read_secret
+from runtime.settings import KafkaSettings, MailSettings, Settings, read_secret
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
@@ -234,15 +234,8 @@ def _trust(mail: MailSettings) -> ssl.SSLContext | None:
 
 
 def _desk(settings: Settings) -> Desk:
-    try:
-        subscribers = tuple(map(_subscriber, settings.mail.subscriptions))
-    except ValueError as error:
-        raise ConfigurationError("mail.subscriptions", [str(error)]) from error
-    return Desk(settings.mail.sender, subscribers, settings.monitor.timezone, settings.mail.reminder_days)
-
-
-def _subscriber(wish: Subscription) -> Subscriber:
-    return Subscriber(wish.to, wish.min_severity, frozenset(wish.cameras), frozenset(wish.causes), wish.resolved)
+    mail = settings.mail
+    return Desk(mail.sender, subscribers_of(mail), settings.monitor.timezone, mail.reminder_days)
 
 
 def _surroundings(pictures: Pictures) -> Surroundings:

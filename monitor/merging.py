@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, Self
 
 from monitor.alerting import AlertBook
-from monitor.folding import Outcome, Position
+from monitor.outcomes import Outcome, Position
 from monitor.presence import Presence
 from monitor.reporting import changes_between, day_report, headline
 from monitor.rules import History, Rules, judge
@@ -290,13 +290,13 @@ class Merging:
                 self._take(each, self._codec.decode(self._values[each.key], CameraDay))
 
     def _take(self, each: Waiting, camera_day: CameraDay) -> None:
+        known = self._merger.days.setdefault(each.day, Day()).of(each.part)
+        before = known.get(each.camera_id, -1)
+        if each.revision <= before and before > 0:
+            return  # sent again after a kill: news of a day that has closed since
         self._merger.now_us = max(self._merger.now_us, each.seen_us)
         for news in (camera_day, *self._merger.presence.see(camera_day, each.logged_ms)):
             self._tell(self._merger.book.take(news))
-        known = self._merger.days.setdefault(each.day, Day()).of(each.part)
-        before = known.get(each.camera_id, -1)
-        if each.revision <= before:
-            return
         known[each.camera_id] = each.revision
         if each.revision:
             self._put(each, before, camera_day)

@@ -1,6 +1,6 @@
 """Alerts about models that a processor refused. Pure: several processors that refuse one make one alert."""
 
-from monitor.folding import Outcome
+from monitor.outcomes import Outcome
 from monitor.windows import Calendar
 from schemas.records import Alert, ModelEvent
 

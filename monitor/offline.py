@@ -12,8 +12,9 @@ from datetime import datetime
 from monitor.cameras import Camera, Policy
 from monitor.chunks import Chunks
 from monitor.devices import finish_devices, take_telemetry
-from monitor.folding import Fold, Outcome, Position
+from monitor.folding import Fold
 from monitor.merging import take_action, take_camera_day, take_settled, waiting_until
+from monitor.outcomes import Outcome, Position
 from monitor.rules import Rules
 from schemas.codec import Codec
 from schemas.records import AlertAction, CameraDay, Label, Observations, Record, Telemetry
@@ -80,7 +81,7 @@ class OfflineMonitor:
         sent: list[Record] = []
         for camera_id in sorted(self._waiting):
             fold = self._fold(camera_id)
-            fold.close_days(labels_read=True)
+            fold.days.close(labels_read=True)
             sent += self._taken(camera_id, fold.out)
         return sent + self._merged()
 

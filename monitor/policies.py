@@ -2,8 +2,10 @@
 
 from monitor.cameras import Policy
 from monitor.rules import Rules, load_rules, shipped_rules
+from monitor.subscriptions import Subscriber
 from monitor.windows import Calendar
-from runtime.settings import MonitorSettings
+from runtime.settings import MailSettings, MonitorSettings, Subscription
+from schemas.errors import ConfigurationError
 
 
 def policy(settings: MonitorSettings) -> Policy:
@@ -25,3 +27,20 @@ def rules_of(settings: MonitorSettings) -> Rules:
     if settings.rules_file is None:
         return shipped_rules(settings.min_accuracy, settings.min_labels)
     return load_rules(settings.rules_file, settings.min_accuracy, settings.min_labels)
+
+
+def subscribers_of(mail: MailSettings) -> tuple[Subscriber, ...]:
+    """Who gets which alerts; raises ConfigurationError naming each subscription with a cause that there is not."""
+    found, faults = list[Subscriber](), list[str]()
+    for wish in mail.subscriptions:
+        try:
+            found.append(_subscriber(wish))
+        except ValueError as error:
+            faults.append(f"{wish.to}: {error}")
+    if faults:
+        raise ConfigurationError("mail.subscriptions", faults)
+    return tuple(found)
+
+
+def _subscriber(wish: Subscription) -> Subscriber:
+    return Subscriber(wish.to, wish.min_severity, frozenset(wish.cameras), frozenset(wish.causes), wish.resolved)

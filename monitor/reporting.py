@@ -70,7 +70,7 @@ def day_report(
         cameras=_cameras(parts, devices, before),
         absent=absent,
         model_versions=_models(parts),
-        intervals=tuple(_intervals(total)),
+        intervals=tuple(sorted(_intervals(total), key=lambda each: each.metric)),
         estimate=_estimate(estimated),
         reliability=tuple(_reliability(told.rows)),
         calibration_error=told.calibration_error,

@@ -11,7 +11,7 @@ from threading import Event, Thread
 import structlog
 
 from monitor.app import changelogs, data_folder, monitor_app
-from monitor.folding import Outcome
+from monitor.outcomes import Outcome
 from monitor.progress import QUIET_S, STALLED_S
 from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
@@ -72,14 +72,30 @@ async def _serve(settings: Settings, stop: Event, codec: Codec, leaving: Event) 
 
 
 async def _watch(app: CommittedApp, stop: Event, pulse: Pulse) -> None:
-    while not stop.is_set():
-        idle_s = app.idle_s(time.monotonic())
-        if app.crashed:
-            raise BrokerError(f"the monitor's stream gave up: {app.crash_reason!r}")
-        if idle_s > STALLED_S:
-            raise BrokerError(f"the monitor's stream stands still: records wait, none was folded for {idle_s:.0f} s")
-        if idle_s < QUIET_S:
-            pulse.beat()
+    telling = asyncio.create_task(_tell_of_stillness(app))
+    try:
+        while not (stop.is_set() or telling.done()):
+            _look(app, pulse)
+            await asyncio.sleep(LOOK_EVERY_S)
+        if telling.done():
+            telling.result()
+    finally:
+        telling.cancel()
+
+
+def _look(app: CommittedApp, pulse: Pulse) -> None:
+    idle_s = app.idle_s(time.monotonic())
+    if app.crashed:
+        raise BrokerError(f"the monitor's stream gave up: {app.crash_reason!r}")
+    if idle_s > STALLED_S:
+        raise BrokerError(f"the monitor's stream stands still: records wait, none was folded for {idle_s:.0f} s")
+    if idle_s < QUIET_S:
+        pulse.beat()
+
+
+async def _tell_of_stillness(app: CommittedApp) -> None:
+    """Waits for the broker as long as it takes, beside all else: it may be the broker that is away."""
+    while True:
         if alert := app.stillness.look():
             await app.outbox.send(Outcome([alert]), 0)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -14,7 +14,7 @@ VEILED: Final = 30.0
 SMALL, MEDIUM = 48 * 48, 112 * 112
 "Pixels of a crop: below the first a model of 80 to 160 pixels sees little more than a blot."
 UNKNOWN: Final = "unknown"
-"Before the camera's first whole picture."
+"Before the first whole picture of a run of frames."
 
 
 def light_of(scene: Row | None) -> str:

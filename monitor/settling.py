@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from monitor.counters import EVENTS
-from monitor.folding import Outcome
 from monitor.merging import waiting_until
+from monitor.outcomes import Outcome
 from monitor.shell import IsNew, Outbox, TableValues, leave
 from monitor.transport import CommittedApp
 from runtime.offsets import Offsets

@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from monitor.counters import DEAD_LETTERS, EVENTS, RECORDS, SENT
-from monitor.folding import Outcome, Position
+from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers

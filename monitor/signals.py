@@ -19,32 +19,38 @@ from monitor.usual import Hours, Nothing, Scene, Shifts
 from monitor.watching import USUAL_NOW, Look, Signal, Watch
 from schemas.records import Finding, SignalCounts
 
-# With confidences in units of 0.25, ADWIN sees a fall from .93 to .80 after 40 vehicles instead of 130, still without a
+# With confidences in units of 0.25, ADWIN sees a fall from .93 to .80 after 36 vehicles instead of 100, still without a
 # false alarm in 100,000. The share of a vehicle's few frames seldom differs by more than half from its neighbour's.
-CONFIDENCE: Final = Signal("confidence", 0.25, "falling", Adwin, Shifts)
-FLIP: Final = Signal("flip", 0.5, "rising", HddmA, Shifts, edges=(0.0, 1.0, 10))
-ABSTENTION: Final = Signal("abstention", 0.5, "rising", HddmA, Shifts, edges=(0.0, 1.0, 10))
-CLASS_MIX: Final = Signal("class-mix", 1.0, "neither", HddmA, Shifts)
-ERRORS: Final = Signal("errors", 1.0, "rising", HddmA, Nothing)
+CONFIDENCE: Final = Signal("confidence", 0.25, "falling", Adwin, Shifts, 32)
+FLIP: Final = Signal("flip", 0.5, "rising", HddmA, Shifts, 64, edges=(0.0, 1.0, 10))
+ABSTENTION: Final = Signal("abstention", 0.5, "rising", HddmA, Shifts, 64, edges=(0.0, 1.0, 10))
+CLASS_MIX: Final = Signal("class-mix", 1.0, "neither", HddmA, Shifts, 64)
+ERRORS: Final = Signal("errors", 1.0, "rising", HddmA, Nothing, 64)
 
-# What veils or lights a picture multiplies: hence logarithms. Units are what light rain, clouds and mist move the
-# pictures of simulated days by; offsets keep the dark from counting double, where a grey level is a large share.
-BRIGHTNESS: Final = Signal("brightness", 0.20, "either", PageHinkley, Hours, 16.0, (math.log(16), math.log(272), 16))
-CONTRAST: Final = Signal("contrast", 0.25, "falling", PageHinkley, Hours, 4.0, (math.log(4), math.log(132), 16))
-SHARPNESS: Final = Signal("sharpness", 0.70, "falling", PageHinkley, Hours, 20.0, (math.log(20), 10.0, 24))
-NOISE: Final = Signal("noise", 0.20, "rising", PageHinkley, Hours, 0.5, (math.log(0.5), math.log(32), 16))
-STRUCTURE: Final = Signal("structure", 0.20, "rising", PageHinkley, Hours)
+# What veils or lights a picture multiplies: hence logarithms. Units are a little less than what light rain, clouds and
+# mist move the pictures of simulated days by; offsets keep the dark from counting double, where a grey level is much.
+BRIGHTNESS: Final = Signal(
+    "brightness", 0.20, "either", PageHinkley, Hours, 16, 16.0, (math.log(16), math.log(272), 16)
+)
+CONTRAST: Final = Signal("contrast", 0.25, "falling", PageHinkley, Hours, 16, 4.0, (math.log(4), math.log(132), 16))
+SHARPNESS: Final = Signal("sharpness", 0.70, "falling", PageHinkley, Hours, 16, 20.0, (math.log(20), 10.0, 24))
+NOISE: Final = Signal("noise", 0.20, "rising", PageHinkley, Hours, 16, 0.5, (math.log(0.5), math.log(32), 16))
+STRUCTURE: Final = Signal("structure", 0.17, "rising", PageHinkley, Hours, 16)
 
-SIGNALS: Final = (CONFIDENCE, FLIP, ABSTENTION, BRIGHTNESS, CONTRAST, SHARPNESS, NOISE, STRUCTURE, ERRORS)
-"All but class-mix, of which there is one for each class."
-BY_NAME: Final = {signal.name: signal for signal in (*SIGNALS, CLASS_MIX)}
+SIGNALS: Final = (CONFIDENCE, FLIP, ABSTENTION, CLASS_MIX, BRIGHTNESS, CONTRAST, SHARPNESS, NOISE, STRUCTURE, ERRORS)
+BY_NAME: Final = {signal.name: signal for signal in SIGNALS}
+
+MIX: Final = f"{CLASS_MIX.name}:"
+"With a class, the name that the watch over its share has in snapshots."
+SCENE, CLASSES, PICTURES, SAMPLES = "scene", "classes", "pictures", "samples"
+"Likewise of the usual scene, the classes seen, and the slots of time of the newest picture and sample looked at."
 
 PICTURE_EVERY_US: Final = 600_000_000
 "Of a camera's whole pictures, one is looked at in so many microseconds."
 SAMPLE_EVERY_US: Final = 60_000_000
 "Likewise for what the model says of whole pictures, the gate being off."
-CLASSES: Final = 8
-"Classes whose share is watched: those seen first."
+MOST_CLASSES: Final = 8
+"Classes whose shares are watched: those seen first."
 
 
 class PictureValues(NamedTuple):
@@ -60,64 +66,67 @@ class PictureValues(NamedTuple):
     "Standard deviation of the grain; 0 where it was not measured."
 
 
-@dataclass(slots=True)
 class Watches:
-    """All signals of one camera."""
+    """All signals of one camera; most records touch few of them, and the others stay packed."""
 
-    watches: dict[str, Watch]
-    "By signal."
-    mix: dict[str, Watch] = field(default_factory=dict)
-    "The share of each class, by class."
-    scene: Scene = field(default_factory=Scene)
-    "What the pictures usually show."
-    slots: list[int] = field(default_factory=lambda: [-1, -1])
-    "When the newest picture was looked at, and the newest one that was classified: counted in what they come in."
-    reset: tuple[str, ...] = ()
-    "Why a detector began anew when it was restored; empty in the ordinary case."
+    def __init__(self, plain: Mapping[str, Any]) -> None:
+        """`plain` is a snapshot."""
+        self._packed = {**plain, CLASSES: [*plain.get(CLASSES, ())]}
+        self._watches: dict[str, Watch] = {}
+        self._scene: Scene | None = None
+        self.reset: tuple[str, ...] = ()
+        "Why detectors began anew instead of going on from their snapshot; empty in the ordinary case."
 
     @classmethod
     def fresh(cls) -> Self:
         """Nothing is known yet."""
-        return cls({signal.name: Watch(signal) for signal in SIGNALS})
+        return cls({})
+
+    @classmethod
+    def restore(cls, plain: Mapping[str, Any]) -> Self:
+        """Continue from a snapshot; what cannot be restored begins anew when it is used, and `reset` says so."""
+        return cls(plain)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state, as JSON."""
+        watches = {name: watch.snapshot() for name, watch in self._watches.items()}
+        scene = {} if self._scene is None else {SCENE: self._scene.snapshot()}
+        return dict(sorted({**self._packed, **watches, **scene}.items()))
 
     def add(
         self, signal: Signal, at_us: int, value: float, camera_id: str, example: str | None = None
     ) -> tuple[Finding, ...]:
         """Take a value of a signal; what it makes begin or end."""
-        return self.watches[signal.name].add(Look(at_us, value, camera_id, example))
+        return self._watch(signal.name).add(Look(at_us, value, camera_id, example))
 
     def see_picture(
         self, camera_id: str, frame_id: str, at_us: int, values: PictureValues, sketch: bytes
     ) -> tuple[Finding, ...]:
         """Look at a whole picture, unless one of the same ten minutes was looked at."""
-        if not self._is_due(0, at_us // PICTURE_EVERY_US):
+        if not self._is_due(PICTURES, at_us // PICTURE_EVERY_US):
             return ()
         pairs = [(BRIGHTNESS, values.brightness), (CONTRAST, values.contrast), (SHARPNESS, values.sharpness)]
         pairs += [(NOISE, values.noise)] if values.noise else []
         found = [finding for signal, value in pairs for finding in self.add(signal, at_us, value, camera_id, frame_id)]
         return (*found, *self._see_scene(camera_id, frame_id, at_us, sketch))
 
-    def _is_due(self, which: int, slot: int) -> bool:
-        due = slot > self.slots[which]
-        self.slots[which] = max(slot, self.slots[which])
-        return due
-
     def _see_scene(self, camera_id: str, frame_id: str, at_us: int, sketch: bytes) -> tuple[Finding, ...]:
         if len(sketch) != Scene.SIZE:
             return ()
-        distance = self.scene.distance(sketch)
+        scene = self._scene = self._scene or self._restored_scene()
+        distance = scene.distance(at_us, sketch)
         found = () if distance is None else self.add(STRUCTURE, at_us, distance, camera_id, frame_id)
         if any(finding.note == USUAL_NOW for finding in found):
-            self.scene = Scene()
-        if not self.watches[STRUCTURE.name].lasts:
-            self.scene.learn(sketch)
+            scene = self._scene = Scene()
+        if not self._watch(STRUCTURE.name).lasts:
+            scene.learn(at_us, sketch)
         return found
 
     def see_confidence(
         self, camera_id: str, frame_id: str, at_us: int, confidence: float | None
     ) -> tuple[Finding, ...]:
         """Hear what the model says of a whole picture, once a minute; None where it abstains."""
-        if not self._is_due(1, at_us // SAMPLE_EVERY_US):
+        if not self._is_due(SAMPLES, at_us // SAMPLE_EVERY_US):
             return ()
         found = self.add(ABSTENTION, at_us, float(confidence is None), camera_id, frame_id)
         return found if confidence is None else (*found, *self.add(CONFIDENCE, at_us, confidence, camera_id, frame_id))
@@ -148,7 +157,7 @@ class Watches:
 
         """
         look = Look(at_us, refused / max(frames + refused, 1), camera_id, frame_id)
-        found = self.watches[ABSTENTION.name].add(look)
+        found = self._watch(ABSTENTION.name).add(look)
         if label is None:
             return found
         return (
@@ -159,12 +168,14 @@ class Watches:
         )
 
     def _see_class(self, label: str, look: Look) -> tuple[Finding, ...]:
-        """Count for each class whether this was one; while one of them tells of a change, only for that one."""
-        if label not in self.mix and len(self.mix) < CLASSES:
-            self.mix[label] = Watch(CLASS_MIX, _share_of(label))
-        lasting = [name for name, watch in self.mix.items() if watch.lasts]
-        for name in lasting or sorted(self.mix, reverse=True):
-            found = self.mix[name].add(look._replace(value=float(name == label)))
+        """Count for each class but the first whether this was one; while one's share is told of, only for that one."""
+        known = self._packed[CLASSES]
+        if label not in known and len(known) < MOST_CLASSES:
+            known[:] = sorted([*known, label])
+        watches = {each: self._watch(MIX + each) for each in known[1:]}
+        lasting = [each for each, watch in watches.items() if watch.lasts]
+        for each in lasting or watches:
+            found = watches[each].add(look._replace(value=float(each == label)))
             if found:
                 return found
         return ()
@@ -173,37 +184,23 @@ class Watches:
         """Hear whether the model was wrong of a labelled vehicle."""
         return self.add(ERRORS, at_us, float(wrong), camera_id, frame_id)
 
-    def snapshot(self) -> dict[str, Any]:
-        """The whole state, as JSON."""
-        return {
-            **{name: watch.snapshot() for name, watch in self.watches.items()},
-            CLASS_MIX.name: {name: watch.snapshot() for name, watch in self.mix.items()},
-            "scene": self.scene.snapshot(),
-            "slots": self.slots,
-        }
+    def _is_due(self, what: str, slot: int) -> bool:
+        """Whether nothing was looked at in this slot of time or a later one."""
+        if slot <= self._packed.get(what, -1):
+            return False
+        self._packed[what] = slot
+        return True
 
-    @classmethod
-    def restore(cls, plain: Mapping[str, Any]) -> Self:
-        """Continue from a snapshot; what cannot be restored begins anew, and `reset` says so."""
-        fresh, faults = cls.fresh(), []
-        for signal in SIGNALS:
-            fresh.watches[signal.name], fault = _restored(signal, plain.get(signal.name))
-            faults += [f"{signal.name}: {fault}"] if fault else []
-        for name, held in plain.get(CLASS_MIX.name, {}).items():
-            fresh.mix[name], fault = _restored(CLASS_MIX, held, _share_of(name))
-            faults += [f"{CLASS_MIX.name} {name}: {fault}"] if fault else []
-        if "scene" in plain:
-            fresh.scene, fresh.slots = Scene.restore(plain["scene"]), [*plain["slots"]]
-        fresh.reset = tuple(faults)
-        return fresh
+    def _watch(self, name: str) -> Watch:
+        if name not in self._watches:
+            signal, _, label = name.partition(":")
+            note = f"the share of {label}" if label else ""
+            self._watches[name], fault = Watch.restored(BY_NAME[signal], self._packed.pop(name, {}), note)
+            self.reset += (f"{name}: {fault}",) if fault else ()
+        return self._watches[name]
 
-
-def _share_of(label: str) -> str:
-    return f"the share of {label}"
-
-
-def _restored(signal: Signal, plain: Mapping[str, Any] | None, note: str = "") -> tuple[Watch, str]:
-    return (Watch(signal, note), "") if plain is None else Watch.restore(signal, plain, note)
+    def _restored_scene(self) -> Scene:
+        return Scene.restore(self._packed.pop(SCENE)) if SCENE in self._packed else Scene()
 
 
 @dataclass(slots=True)
@@ -251,7 +248,8 @@ class Tallies:
         self._add(ABSTENTION, refused / max(frames + refused, 1))
 
     def _add(self, signal: Signal, value: float) -> None:
-        self._sums[signal.name].add(value, signal.bucket(value))
+        if math.isfinite(value):
+            self._sums[signal.name].add(value, signal.bucket(value))
 
     def counts(self) -> tuple[SignalCounts, ...]:
         """What was counted, sorted by signal."""

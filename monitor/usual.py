@@ -11,12 +11,15 @@ import base64
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, Self
 
 HOUR_US = 3_600_000_000
 WEIGHT = 0.3
 "Of the newest day in what is usual."
+STRANGE_DAYS = 7
+"What an hour has shown on so many days in a row is usual, however strange."
 FINE = 1000
 "Levels are kept in thousandths."
 
@@ -36,8 +39,11 @@ class Habit(Protocol):
     def at(self, at_us: int) -> Usual | None:
         """What is usual at that time; None when it is not known yet."""
 
-    def learn(self, at_us: int, value: float) -> None:
-        """Count a value in, later than those before; it shows in what is usual from a later day on."""
+    def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
+        """Count a value in, later than those before; it shows in what is usual from a later day on.
+
+        Of strange values little or nothing is learnt; between them and others lies a `drop`.
+        """
 
     def drop(self) -> None:
         """Forget the hour that is under way: it was no usual one."""
@@ -62,6 +68,8 @@ class _Span:
     "Their sum."
     squares: float = 0.0
     "Sum of their squares."
+    strange: bool = False
+    "Whether they are known not to be usual."
 
     def add(self, value: float) -> None:
         self.count, self.total, self.squares = self.count + 1, self.total + value, self.squares + value * value
@@ -76,12 +84,16 @@ class _Span:
         return math.sqrt(max(square, 0.0))
 
 
+_span_parts = attrgetter(*_Span.__slots__)
+
+
 class Hours:
     """The usual level and spread of each hour of the day (UTC), from the days before."""
 
     def __init__(self) -> None:
         self._levels: list[int | None] = [None] * 24
         self._spreads = [0] * 24
+        self._strange: dict[str, int] = {}
         self._span = _Span()
 
     def at(self, at_us: int) -> Usual | None:
@@ -90,12 +102,12 @@ class Hours:
         level = self._levels[hour]
         return None if level is None else Usual(level / FINE, self._spreads[hour] / FINE)
 
-    def learn(self, at_us: int, value: float) -> None:
+    def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
         """See Habit."""
         number = at_us // HOUR_US
         if number != self._span.number:
             self._close()
-            self._span = _Span(number)
+            self._span = _Span(number, strange=strange)
         self._span.add(value)
 
     def drop(self) -> None:
@@ -103,28 +115,33 @@ class Hours:
         self._span = _Span()
 
     def _close(self) -> None:
-        if not self._span.count:
+        span, hour = self._span, self._span.number % 24
+        if not span.count or self._is_passing(str(hour)):
             return
-        hour = self._span.number % 24
-        known = self.at(self._span.number * HOUR_US)
-        level, spread = _moved(known, self._span) if known else _first(self._span)
+        known = None if span.strange else self.at(span.number * HOUR_US)
+        level, spread = _moved(known, span) if known else Usual(span.mean, span.distance(span.mean))
         self._levels[hour], self._spreads[hour] = round(level * FINE), round(spread * FINE)
+
+    def _is_passing(self, hour: str) -> bool:
+        """Whether the hour is strange, and has not been so for long."""
+        days = self._strange.pop(hour, 0) + 1
+        if not self._span.strange or days == STRANGE_DAYS:
+            return False
+        self._strange[hour] = days
+        return True
 
     def snapshot(self) -> list[Any]:
         """See Habit."""
-        return [self._levels, self._spreads, *astuple(self._span)]
+        return [self._levels, self._spreads, self._strange, *_span_parts(self._span)]
 
     @classmethod
     def restore(cls, plain: Sequence[Any]) -> Self:
         """See Habit."""
-        levels, spreads, *span = plain
+        levels, spreads, strange, *span = plain
         hours = cls()
-        hours._levels, hours._spreads, hours._span = [*levels], [*spreads], _Span(*span)
+        hours._levels, hours._spreads, hours._strange = [*levels], [*spreads], dict(strange)
+        hours._span = _Span(*span)
         return hours
-
-
-def _first(span: _Span) -> Usual:
-    return Usual(span.mean, span.distance(span.mean))
 
 
 def _moved(known: Usual, span: _Span) -> Usual:
@@ -139,6 +156,8 @@ class Shifts:
 
     # The belief that an hour is like the others is worth so many of its values.
     FEW = 10
+    # Weight of a strange day.
+    LITTLE = 0.08
 
     def __init__(self) -> None:
         self._mean: int | None = None
@@ -149,12 +168,12 @@ class Shifts:
         """See Habit."""
         return Usual(self._shifts[at_us // HOUR_US % 24] / FINE, 0.0)
 
-    def learn(self, at_us: int, value: float) -> None:
+    def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
         """See Habit."""
         number = at_us // HOUR_US
         if number != self._span.number:
             self._close()
-            self._span = _Span(number)
+            self._span = _Span(number, strange=strange)
         self._span.add(value)
 
     def drop(self) -> None:
@@ -165,7 +184,7 @@ class Shifts:
         span = self._span
         if not span.count:
             return
-        weight = WEIGHT * span.count / (span.count + self.FEW)
+        weight = (self.LITTLE if span.strange else WEIGHT) * span.count / (span.count + self.FEW)
         mean = span.mean if self._mean is None else self._mean / FINE
         hour, shift = span.number % 24, self._shifts[span.number % 24] / FINE
         self._shifts[hour] = round((shift + weight * (span.mean - mean - shift)) * FINE)
@@ -173,7 +192,7 @@ class Shifts:
 
     def snapshot(self) -> list[Any]:
         """See Habit."""
-        return [self._mean, self._shifts, *astuple(self._span)]
+        return [self._mean, self._shifts, *_span_parts(self._span)]
 
     @classmethod
     def restore(cls, plain: Sequence[Any]) -> Self:
@@ -191,7 +210,7 @@ class Nothing:
         """See Habit."""
         return Usual(0.0, 0.0)
 
-    def learn(self, at_us: int, value: float) -> None:
+    def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
         """See Habit."""
 
     def drop(self) -> None:
@@ -238,11 +257,13 @@ class Scene:
     _LAYOUT = f"<{ROWS * STEPS}h"
 
     def __init__(self) -> None:
-        self._count = 0
+        self._since_us, self._count = -1, 0
         self._usual = [0] * (self.ROWS * self.STEPS)
 
-    def distance(self, sketch: bytes) -> float | None:
-        """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None of the first."""
+    def distance(self, at_us: int, sketch: bytes) -> float | None:
+        """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None on the first day."""
+        if not self._count or at_us - self._since_us < 24 * HOUR_US:
+            return None
         square, steps = sum(step * step for step in self._usual), _steps(sketch)
         parts = [self._part(part, steps, square) for part in self.PARTS]
         return max((distance for distance in parts if distance is not None), default=None)
@@ -254,8 +275,9 @@ class Scene:
         length = max(math.sqrt(sum(steps[i] * steps[i] for i in part)), self.SHORTEST)
         return 1 - sum(self._usual[i] * steps[i] for i in part) / length / math.sqrt(usual)
 
-    def learn(self, sketch: bytes) -> None:
+    def learn(self, at_us: int, sketch: bytes) -> None:
         """Count a sketch in, 16 columns × 9 rows of luma, row by row."""
+        self._since_us = at_us if not self._count else self._since_us
         self._count = min(self._count + 1, self.MEMORY)
         steps = _steps(sketch)
         scale = self._SCALE / max(math.sqrt(sum(step * step for step in steps)), self.SHORTEST)
@@ -265,13 +287,15 @@ class Scene:
 
     def snapshot(self) -> list[Any]:
         """The whole state, as JSON."""
-        return [self._count, base64.b64encode(struct.pack(self._LAYOUT, *self._usual)).decode()]
+        usual = struct.pack(self._LAYOUT, *self._usual)
+        return [self._since_us, self._count, base64.b64encode(usual).decode()]
 
     @classmethod
     def restore(cls, plain: Sequence[Any]) -> Self:
         """Continue from a snapshot."""
         scene = cls()
-        scene._count, scene._usual = plain[0], [*struct.unpack(cls._LAYOUT, base64.b64decode(plain[1]))]
+        scene._since_us, scene._count, usual = plain
+        scene._usual = [*struct.unpack(cls._LAYOUT, base64.b64decode(usual))]
         return scene
 
 

@@ -8,15 +8,15 @@ A finding's life:
                       ├──► over: it has lasted for a week, and is what is usual now
                       └──► over, and another one begins: it has become much worse
 
-While it lasts, nothing is learnt of what is usual, and no other one begins; only one that does no harm gives way to one
+While it lasts, little is learnt of what is usual, and no other one begins; only one that does no harm gives way to one
 that does.
 """
 
 import math
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from monitor.drift import Change, Detector, SnapshotError
@@ -27,8 +27,6 @@ from schemas.times import from_us
 
 Harm = Literal["falling", "rising", "either", "neither"]
 
-RECENT: Final = 16
-"Values that tell whether a finding is over."
 BACK: Final = 0.5
 "Of the way from before to after: a finding is over when the newest values are nearer to before."
 MUCH: Final = 2.0
@@ -38,8 +36,6 @@ LONGEST: Final = timedelta(days=7)
 USUAL_NOW: Final = "it has lasted for a week and counts as usual from now on"
 SPREADS: Final = 2.0
 "Standard deviations of what is usual that are a unit, where they are more than the signal's own."
-LIMIT: Final = 4.0
-"Units that a detector is fed at most: a truck before the lens for one picture is no proof."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,8 @@ class Signal:
     "What finds its changes."
     habit: type[Habit]
     "What is known of it by the time of day."
+    memory: int
+    "How many values tell where it has come to, while a finding lasts: few where each says much."
     offset: float | None = None
     "It is watched as the logarithm of value + offset; None: as it is."
     edges: tuple[float, float, int] = (0.0, 1.0, 20)
@@ -63,7 +61,7 @@ class Signal:
 
     def scaled(self, value: float) -> float:
         """The value as it is watched."""
-        return value if self.offset is None else math.log(value + self.offset)
+        return value if self.offset is None else math.log(max(value, 0.0) + self.offset)
 
     def unscaled(self, level: float) -> float:
         """The value that is watched as this."""
@@ -114,12 +112,23 @@ class Lasting:
     "Whether it does harm."
     example: str | None
     "A frame that shows it."
-    settled: bool = False
-    "Whether `high` is of a full window of values: what comes slowly is found before it has fully come."
+    count: int = 0
+    "Values after that at which it was found."
+    level: float = 0.0
+    "Their mean, in units; an exponentially weighted one when they are many."
 
-    def share(self, level: float) -> float:
-        """How far a level is on the way from before (0) to since (1)."""
-        return (level - self.low) / (self.high - self.low)
+    def add(self, moved: float, memory: int) -> None:
+        """Take a value's units from what is usual."""
+        self.count += 1
+        self.level = round(self.level + (moved - self.level) / min(self.count, memory), 6)
+
+    @property
+    def share(self) -> float:
+        """How far the newest values are on the way from before (0) to since (1)."""
+        return (self.level - self.low) / (self.high - self.low)
+
+
+_lasting_parts = attrgetter(*Lasting.__slots__)
 
 
 class Watch:
@@ -132,7 +141,6 @@ class Watch:
         self._detector = signal.detector()
         self._habit = signal.habit()
         self._lasting: Lasting | None = None
-        self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT)
         self._last_us = -1
 
     @property
@@ -141,13 +149,12 @@ class Watch:
         return self._lasting is not None
 
     def add(self, look: Look) -> tuple[Finding, ...]:
-        """Take a value, unless it is older than the last: detectors see event-time order."""
-        if look.at_us <= self._last_us:
+        """Take a value, unless it is none, or older than the last: detectors see event-time order."""
+        if look.at_us <= self._last_us or not math.isfinite(look.value):
             return ()
         self._last_us = look.at_us
         level, usual = self.signal.scaled(look.value), self._habit.at(look.at_us)
-        if self._lasting is None:
-            self._habit.learn(look.at_us, level)
+        self._habit.learn(look.at_us, level, strange=self.lasts)
         if usual is None:
             return ()
         moved = (level - usual.level) / self._unit(usual)
@@ -158,29 +165,29 @@ class Watch:
 
     def _followed(self, look: Look, usual: Usual, moved: float) -> tuple[Finding, ...]:
         """What has become of the finding that lasts."""
-        if self._lasting is None:
+        lasting = self._lasting
+        if lasting is None:
             return ()
-        self._recent.append((look.at_us, round(moved, 3)))
-        if look.at_us - self._lasting.found_us >= span_us(LONGEST):
-            return (self._accepted(look, self._lasting),)
-        if len(self._recent) < RECENT:
+        lasting.add(moved, self.signal.memory)
+        if look.at_us - lasting.found_us >= span_us(LONGEST):
+            return (self._accepted(look, lasting),)
+        if lasting.count < self.signal.memory:
             return ()
-        return self._compared(look, usual, self._lasting)
+        return self._compared(look, usual, lasting)
 
     def _accepted(self, look: Look, lasting: Lasting) -> Finding:
         self._habit = self.signal.habit()
         return self._over(look, lasting, USUAL_NOW)
 
     def _compared(self, look: Look, usual: Usual, lasting: Lasting) -> tuple[Finding, ...]:
-        level = sum(moved for _, moved in self._recent) / RECENT
-        share = lasting.share(level)
-        if share < BACK:
+        if lasting.share < BACK:
             return (self._over(look, lasting),)
-        if share > MUCH and lasting.settled:
-            change = Change(lasting.low, level, RECENT, self._recent[0][0])
+        if lasting.count == self.signal.memory:
+            # It was found when chance was at its side, or before it had fully come.
+            lasting.high = lasting.level
+        if lasting.share > MUCH:
+            change = Change(lasting.low, lasting.level, self.signal.memory, look.at_us)
             return (self._over(look, lasting), self._begun(look, usual, change))
-        if not lasting.settled:
-            lasting.high, lasting.settled = max(level, lasting.high, key=lasting.share), True
         return ()
 
     def _found(self, look: Look, usual: Usual, moved: float) -> tuple[Finding, ...]:
@@ -188,7 +195,7 @@ class Watch:
         lasting = self._lasting
         if lasting and lasting.worse:
             return ()
-        change = self._detector.update(min(max(moved, -LIMIT), LIMIT), look.at_us)
+        change = self._detector.update(moved, look.at_us)
         if change is None or (lasting and not self.signal.harms(change.after - change.before)):
             return ()
         ended = (self._over(look, lasting),) if lasting else ()
@@ -214,7 +221,7 @@ class Watch:
 
     def _over(self, look: Look, lasting: Lasting, why: str = "") -> Finding:
         self._lasting, self._detector = None, self.signal.detector()
-        self._recent.clear()
+        self._habit.drop()
         return self._finding(look.camera_id, lasting, look.at_us, why)
 
     def _finding(self, camera_id: str, lasting: Lasting, until_us: int | None = None, why: str = "") -> Finding:
@@ -236,26 +243,24 @@ class Watch:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state, as JSON; what is not known is left out."""
+        """The whole state, as JSON; what is empty is left out."""
         state = {
             "detector": self._detector.snapshot(),
             "habit": self._habit.snapshot(),
             "last_us": self._last_us,
-            "lasting": self._lasting and astuple(self._lasting),
-            "recent": [*map(list, self._recent)],
+            "lasting": self._lasting and [*_lasting_parts(self._lasting)],
         }
         return {name: value for name, value in state.items() if value}
 
     @classmethod
-    def restore(cls, signal: Signal, plain: Mapping[str, Any], note: str = "") -> tuple[Self, str]:
+    def restored(cls, signal: Signal, plain: Mapping[str, Any], note: str = "") -> tuple[Self, str]:
         """Continue from a snapshot; and why the detector had to begin anew, empty in the ordinary case."""
         watch = cls(signal, note)
-        if "habit" in plain:
-            watch._habit = signal.habit.restore(plain["habit"])
-        if "lasting" in plain:
-            watch._lasting = Lasting(*plain["lasting"])
-        watch._recent.extend((at_us, moved) for at_us, moved in plain.get("recent", ()))
+        if not plain:
+            return watch, ""
         watch._last_us = plain["last_us"]
+        watch._habit = signal.habit.restore(plain["habit"]) if "habit" in plain else watch._habit
+        watch._lasting = Lasting(*plain["lasting"]) if "lasting" in plain else None
         try:
             watch._detector = signal.detector.restore(plain["detector"])
         except SnapshotError as error:

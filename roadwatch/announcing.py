@@ -37,12 +37,16 @@ def model_event(entry: Entry) -> ModelEvent:
 
 
 def whoami() -> str:
-    """Return `user@host`, of a user without a name his number."""
+    """Return `user@host`."""
+    return f"{login()}@{platform.node() or 'unknown'}"[:200]
+
+
+def login() -> str:
+    """Return the user's name; his number where he has none."""
     try:
-        user = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user may be in no password file
-        user = f"uid{os.getuid()}"
-    return f"{user}@{platform.node() or 'unknown'}"[:200]
+        return f"uid{os.getuid()}"
 
 
 def _send(kafka: KafkaSettings, event: ModelEvent) -> None:

@@ -69,6 +69,11 @@ def require_file(path: Path, option: str) -> None:
         raise ConfigurationError(option, [f"{path} is not there, or is no file"])
 
 
+def printable(text: str) -> str:
+    """Text without what might tell a terminal anything."""
+    return "".join(letter if letter.isprintable() or letter == "\u00a0" else "�" for letter in text)
+
+
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -9,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from runtime.clients import as_broker_error, client_properties
 from runtime.settings import KafkaSettings
+from schemas.times import to_us
 
 TIMEOUT_S: Final = 10.0
 EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
@@ -44,6 +46,12 @@ class Offsets:
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset after the last record of each, be it of a transaction that is still open."""
         return self._asked(places, LATEST, IsolationLevel.READ_UNCOMMITTED)
+
+    def since(self, places: Iterable[Place], at: datetime) -> dict[Place, int | None]:
+        """The first offset of each that was logged at a time or later; None where none was."""
+        wanted = OffsetSpec.for_timestamp(to_us(at) // 1000)
+        found = self._asked(places, wanted, IsolationLevel.READ_COMMITTED)
+        return {place: None if offset < 0 else offset for place, offset in found.items()}
 
     def _asked(self, places: Iterable[Place], wanted: OffsetSpec, level: IsolationLevel) -> dict[Place, int]:
         asked, deadline = [TopicPartition(*place) for place in places], time.monotonic() + TIMEOUT_S

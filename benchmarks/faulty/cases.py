@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
     "frozen": Kind("frozen", (2,), "frozen", whole=True),
     "black": Kind("black", (0,), "black", whole=True),
     "size": Kind("size-change", (2,), "small"),
-    "tractors": Kind("new-vehicles", (0,), "new_kind"),
+    "strange vehicles": Kind("new-vehicles", (0,), change=changes.strangers),
     "gaps": Kind("gaps", (0,), change=changes.gaps),
     "repeats": Kind("gaps", (2,), change=changes.repeats),
     "disorder": Kind("gaps", (1,), change=changes.disorder),

@@ -16,6 +16,8 @@ from schemas.records import Label, Observations, Telemetry
 
 MOST_LOST = 0.5
 "Share of frames that are lost, or of records that come twice or late, at full severity."
+UNSURE, REFUSED = 0.6, 0.4
+"Of a strange vehicle's probabilities, the part that says nothing; and the share of its frames that the model refuses."
 MOST_SKEW = timedelta(hours=2)
 MOST_LEAK_HPA = 40.0
 OTHER = {CAR: TRUCK, TRUCK: CAR}
@@ -138,6 +140,20 @@ def worse_model(records: Sequence[Logged], spell: Spell) -> list[Logged]:
     ]
 
 
+def strangers(records: Sequence[Logged], spell: Spell) -> list[Logged]:
+    """Vehicles drive by that the model does not know: it is unsure of them, and refuses many.
+
+    Put into the records, because the shipped model knows the simulator's new kind well: in 24 hours of nothing but
+    tractors for trucks it took each for a truck, as surely as the others.
+    """
+    return [
+        Logged(logged.at, _estranged(logged.record, spell))
+        if logged in spell and isinstance(logged.record, Observations)
+        else logged
+        for logged in records
+    ]
+
+
 def flipped_labels(records: Sequence[Logged], spell: Spell) -> list[Logged]:
     """One of the sources of labels takes some vehicles for the other class."""
     rng, out = spell.rng(), []
@@ -218,15 +234,26 @@ def _sensed(logged: Logged, *, temperature_c: float | None = None, lost_hpa: flo
 
 
 def _misjudged(batch: Observations, level: float, rng: np.random.Generator) -> Observations:
-    """Logits shrunk and stirred; at full severity about as often wrong as right."""
+    """Logits shrunk and stirred; at full severity as often wrong as right."""
     table = np.array(batch.probabilities).reshape(len(batch.sequences), -1)
-    logits = np.log(np.maximum(table, 1e-6)) * (1 - 0.7 * level) + rng.normal(0, 4 * level, table.shape)
+    logits = np.log(np.maximum(table, 1e-6)) * (1 - level) + rng.normal(0, 3 * level, table.shape)
     said = np.exp(logits - logits.max(axis=1, keepdims=True))
     said = np.where(table.sum(axis=1, keepdims=True) > 0, said / said.sum(axis=1, keepdims=True), 0.0)
     label = np.where(np.array(batch.label) == NONE, NONE, said.argmax(axis=1))
     return replace(
         batch, model_version="worse-1", label=tuple(label.tolist()), probabilities=tuple(said.ravel().tolist())
     )
+
+
+def _estranged(batch: Observations, spell: Spell) -> Observations:
+    """Which vehicles are strange follows from their numbers alone: a vehicle's frames may lie in several records."""
+    table, label = np.array(batch.probabilities).reshape(len(batch.sequences), -1), list(batch.label)
+    for row, (passage, sequence) in enumerate(zip(batch.passage, batch.sequences, strict=True)):
+        if passage != NONE and np.random.default_rng([spell.seed, passage]).random() < spell.level:
+            draw = np.random.default_rng([spell.seed, passage, sequence])
+            table[row] = (1 - UNSURE) * draw.dirichlet(np.ones(len(batch.classes))) + UNSURE / len(batch.classes)
+            label[row] = NONE if draw.random() < REFUSED else int(table[row].argmax())
+    return replace(batch, label=tuple(label), probabilities=tuple(table.ravel().tolist()))
 
 
 def _flipped(label: Label) -> Label:

@@ -1,5 +1,6 @@
 """A camera's day: simulated pictures through the real gate, and its frames through the real model."""
 
+import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -98,6 +99,7 @@ class FilmedDay:
 
 def film(day: FilmedDay) -> ListSink:
     """What the camera sends on that day, its frames numbered from 0."""
+    _work_quietly()
     config, sink = day.config(), ListSink()
     CameraLoop(config, equipment_of(config, sink, Event())).run()
     return sink
@@ -109,6 +111,12 @@ def logged(sink: ListSink) -> list[Logged]:
     told = [Logged(label.labelled_at + 2 * DELAY, label) for label in _labels(sink.records(Label))]
     device = [Logged(t.measured_at + DELAY, t) for t in sink.records(Telemetry) if t.state != "ended"]
     return sorted([*seen, *told, *device], key=lambda record: record.at)
+
+
+def _work_quietly() -> None:
+    """On one core, and without a line for each camera that has ended."""
+    cv2.setNumThreads(1)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def _zones(view: str) -> Iterator[dict[str, object]]:
@@ -144,8 +152,6 @@ def _batches(predictions: Sequence[Prediction]) -> Iterator[list[Prediction]]:
 @cache
 def eyes() -> FrameBatches:
     """The shipped model, once a process."""
-    cv2.setNumThreads(1)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     classifier = Classifier.load(load_bundle(BUNDLED))
     return FrameBatches(classifier, Codec(), Names(), max_pixels=40_000_000, threads=1, clock=lambda: 0.0)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from benchmarks.faulty.cases import KINDS, Case, quiet_stream
+from benchmarks.faulty.cases import KINDS, START, Case, quiet_stream
 from benchmarks.faulty.shelf import Logged, Shelf
 from monitor.offline import OfflineMonitor
 from monitor.policies import policy, rules_of
@@ -50,10 +50,10 @@ class Verdict:
 
 def judged(case: Case, shelf: Shelf) -> Verdict:
     """Run the monitor over a case."""
-    opened = opened_alerts(case.stream(shelf))
-    own = [alert for alert in opened if _is_of(alert, case)]
+    heard = heard_alerts(case.stream(shelf))
+    own = [alert for at, alert in heard if _is_of(case, at, alert)]
     first = min(own, key=lambda alert: alert.raised_at, default=None)
-    delay = first.raised_at - case.spell.start if first else None
+    delay = max(first.raised_at - case.spell.start, timedelta(0)) if first else None
     return Verdict(
         kind=case.kind,
         camera=case.camera.id,
@@ -63,23 +63,26 @@ def judged(case: Case, shelf: Shelf) -> Verdict:
         delay_h=None if delay is None else delay / timedelta(hours=1),
         cause=first.cause if first else "",
         mails=len(mailed(own)),
-        strays=len(mailed(opened)) - len(mailed(own)),
+        strays=len(mailed(alert for _, alert in heard)) - len(mailed(own)),
     )
 
 
 def quiet_mails(shelf: Shelf) -> list[Alert]:
     """What is mailed about days on which nothing happened."""
-    return mailed(opened_alerts(quiet_stream(shelf)))
+    return mailed(alert for _, alert in heard_alerts(quiet_stream(shelf)))
 
 
-def opened_alerts(stream: Iterable[Logged]) -> list[Alert]:
-    """Every alert as people heard of it first, in order: when it was raised, or when it became bad enough for a mail."""
-    heard: dict[str, Alert] = {}
-    for record in _records(stream):
+def heard_alerts(stream: Iterable[Logged]) -> list[tuple[datetime, Alert]]:
+    """Every alert as people heard of it first, in order, and when by the log.
+
+    That is when it was raised, or when it became bad enough for a mail.
+    """
+    heard: dict[str, tuple[datetime, Alert]] = {}
+    for at, record in _records(stream):
         if isinstance(record, Alert) and record.state == "open":
-            known = heard.setdefault(record.alert_id, record)
+            _, known = heard.setdefault(record.alert_id, (at, record))
             if known.severity == "info" != record.severity:
-                heard[record.alert_id] = record
+                heard[record.alert_id] = at, record
     return list(heard.values())
 
 
@@ -88,22 +91,28 @@ def mailed(alerts: Iterable[Alert]) -> list[Alert]:
     return [alert for alert in alerts if alert.severity != "info"]
 
 
-def _is_of(alert: Alert, case: Case) -> bool:
-    """Whether an alert may tell of the fault, by its time and its cameras."""
+def _is_of(case: Case, at: datetime, alert: Alert) -> bool:
+    """Whether an alert may tell of the fault, by when it was heard of and by its cameras.
+
+    By the log, because a camera whose clock was set back is found out at a time before that.
+    """
     about = alert.cameras or (alert.camera_id or case.camera.id,)
     concerned = KINDS[case.kind].everywhere or case.camera.id in about
-    return concerned and alert.raised_at >= case.spell.start
+    return concerned and at >= case.spell.start
 
 
-def _records(stream: Iterable[Logged]) -> Iterator[Record]:
+def _records(stream: Iterable[Logged]) -> Iterator[tuple[datetime, Record]]:
+    """What the monitor says, and when by the log."""
     monitor = OfflineMonitor(policy(SETTINGS), rules_of(SETTINGS))
-    due = None
+    now = due = START
     for logged in stream:
-        yield from _taken(monitor, logged)
-        if due is None or logged.at >= due:
-            due = logged.at + SETTLE_EVERY
-            yield from monitor.settle()
-    yield from monitor.finish()
+        now = logged.at
+        said = _taken(monitor, logged)
+        if now >= due:
+            due = now + SETTLE_EVERY
+            said += monitor.settle()
+        yield from ((now, record) for record in said)
+    yield from ((now, record) for record in monitor.finish())
 
 
 def _taken(monitor: OfflineMonitor, logged: Logged) -> list[Record]:

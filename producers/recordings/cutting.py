@@ -5,7 +5,7 @@
     ───○───────────────────────────────────○     labels: those of what is kept, whenever they were given
 
 Equal are predictions, and a day's figures in a cut of whole days, where days wait for their labels' promise, or where the
-pictures that closed the last day are kept as well. Not promised: drifts and absent cameras at a cut's beginning, whose days
+pictures that closed the last day are kept as well. Not promised: findings and absent cameras at a cut's beginning, whose days
 before are gone; figures of the days outside, of which a little may be there; frames that the whole left out for coming later
 than `monitor.passage_timeout` allows, or than `monitor.lateness` where what closed the day is not kept.
 """

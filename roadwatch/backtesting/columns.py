@@ -43,7 +43,9 @@ def part(batch: Observations, rows: slice | Sequence[int]) -> Observations:
     numbers = range(len(batch.sequences))[rows] if isinstance(rows, slice) else rows
     width = len(batch.classes)
     columns = {name: getattr(batch, name) for name in COLUMNS}
-    cut: dict[str, Any] = {name: tuple(column[i] for i in numbers) if column else () for name, column in columns.items()}
+    cut: dict[str, Any] = {
+        name: tuple(column[i] for i in numbers) if column else () for name, column in columns.items()
+    }
     cut["probabilities"] = tuple(p for i in numbers for p in batch.probabilities[i * width : (i + 1) * width])
     return replace(batch, **cut)
 

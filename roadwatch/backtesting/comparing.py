@@ -24,6 +24,10 @@ VERSION: Final = 1
 
 FIGURES: Final = ("labelled", "accuracy", "f1", "flip_rate", "passages", "mean_confidence")
 "Of Scores, side by side for each day."
+IDENTITIES: Final = ("finding_id", "frame_id", "alert_id", "camera_id", "metric", "signal", "stage", "sensor", "label")
+"Fields by which parts of a report's lists are named: the first that a part has …"
+PAIRS: Final = (("dimension", "", "value"), ("truth", "as ", "predicted"))
+"… else two, and what stands between them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class LiveDay:
 
 @dataclass(frozen=True, slots=True)
 class LiveAlerts:
-    """A variant's alerts beside the live run's, about the days that the variant reports on."""
+    """A variant's alerts beside the live run's, each as it was told last, about the days that the variant reports on."""
 
     variant: str
     "The variant."
@@ -178,10 +182,10 @@ def alerts_beside_live(ran: Iterable[Ran], live: Live) -> Iterator[LiveAlerts]:
 
 
 def differences(live: DayReport, backtest: DayReport) -> list[FieldDifference]:
-    """The fields in which two reports differ, those of all cameras together first."""
+    """The fields in which two reports differ, in a report's own order, but for those of its cameras, which come last."""
     a, b = dict(_flat("", plain(live))), dict(_flat("", plain(backtest)))
-    apart = [name for name in a.keys() | b.keys() if a.get(name) != b.get(name)]
-    ordered = sorted(apart, key=lambda name: (name.startswith("cameras."), name))
+    apart = [name for name in dict.fromkeys([*a, *b]) if a.get(name) != b.get(name)]
+    ordered = sorted(apart, key=lambda name: name.startswith("cameras."))
     return [FieldDifference(name, a.get(name), b.get(name)) for name in ordered]
 
 
@@ -265,9 +269,10 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _name(part: Any, number: int) -> str:
     if not isinstance(part, dict):
         return str(number)
-    if "truth" in part:
-        return f"{part['truth']} as {part['predicted']}"
-    return str(part.get("camera_id") or part.get("label") or number)
+    if identity := next((part[name] for name in IDENTITIES if part.get(name)), None):
+        return str(identity)
+    pairs = (f"{part[a]} {between}{part[b]}" for a, between, b in PAIRS if a in part)
+    return next(pairs, str(number))
 
 
 def _plain(value: Any) -> Any:
@@ -308,8 +313,7 @@ def _day(result: Comparison, day: str) -> dict[str, Any]:
 
 def _figures(ran: Ran, day: str) -> dict[str, Any]:
     scores = ran.reports[day].scores
-    alerts = sum(alert.day == day for alert in ran.alerts.values())
-    return {**{name: getattr(scores, name) for name in FIGURES}, "alerts": alerts}
+    return {**{name: getattr(scores, name) for name in FIGURES}, "alerts": ran.alerts_on(day)}
 
 
 def _alert(result: Comparison, row: AlertRow) -> dict[str, Any]:

@@ -6,6 +6,7 @@ that is ahead of the clock; each of those goes in by itself. Each row keeps when
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -14,7 +15,7 @@ from monitor.cameras import Policy
 from monitor.offline import OfflineMonitor
 from roadwatch.backtesting.columns import joined, part
 from schemas.errors import DecodingError
-from schemas.records import Label, Observations, Record, Telemetry
+from schemas.records import AlertAction, Label, Observations, Record, Telemetry
 from schemas.times import from_ms, to_us
 
 MOST_ROWS: Final = 512
@@ -70,13 +71,23 @@ class Feed:
         """Take in what a device says of itself."""
         self._give(monitor.telemetry(telemetry, from_ms(logged_ms)) for monitor in self._monitors)
 
+    def action(self, action: AlertAction) -> None:
+        """Take in what somebody says of the alerts that were told by then; what a monitor has not told is no matter."""
+        self._settle()
+        for number, monitor in enumerate(self._monitors):
+            with suppress(DecodingError):
+                self._hand_out(number, monitor.action(action))
+
     def settle(self) -> None:
         """Report what is due, now and then; everything that was logged before what comes next was given."""
         if self._rows >= self._settle_after:
-            self._rows = 0
-            self._flush_all()
-            self._give(monitor.settle() for monitor in self._monitors)
-            self._count_refused()
+            self._settle()
+
+    def _settle(self) -> None:
+        self._rows = 0
+        self._flush_all()
+        self._give(monitor.settle() for monitor in self._monitors)
+        self._count_refused()
 
     def finish(self) -> None:
         """The stream is over."""
@@ -114,8 +125,11 @@ class Feed:
 
     def _give(self, outputs: Iterable[list[Record]]) -> None:
         for number, records in enumerate(outputs):
-            for record in records:
-                self._take(number, record)
+            self._hand_out(number, records)
+
+    def _hand_out(self, number: int, records: Iterable[Record]) -> None:
+        for record in records:
+            self._take(number, record)
 
 
 def joined_fits(a: Observations, b: Observations) -> bool:

@@ -26,7 +26,7 @@ class Ran:
     reports: dict[str, DayReport] = field(default_factory=dict)
     "The newest of each day."
     alerts: dict[str, Alert] = field(default_factory=dict)
-    "By id."
+    "By id, each as it was told last."
     passages: int = 0
     "Vehicles."
     refused: int = 0
@@ -42,10 +42,14 @@ class Ran:
                 self.alerts[record.alert_id] = record
             case Passage():
                 self.passages += 1
-            case CameraDay() if record.revision:
+            case CameraDay() if record.revision and record.part == "pictures":
                 self._days[record.day, record.camera_id] = record
             case _:
                 pass
+
+    def alerts_on(self, day: str) -> int:
+        """How many alerts stood on a day, as its report says."""
+        return len(self.reports[day].alerts)
 
     @property
     def scores(self) -> Scores:
@@ -60,7 +64,7 @@ class Live:
     reports: dict[str, DayReport] = field(default_factory=dict)
     "The newest of each day."
     alerts: dict[str, Alert] = field(default_factory=dict)
-    "By id."
+    "By id, each as it was told last."
 
     def take(self, record: Record) -> None:
         """Know what the live monitor said."""

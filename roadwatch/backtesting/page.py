@@ -193,13 +193,9 @@ def _day_rows(result: Comparison, columns: Sequence[Column]) -> Iterator[DayRow]
             _figures([each.flip_rate for each in scores], same=same, lowest=True),
             [Figure(str(each.labelled), best=False) for each in scores],
             [Figure(str(each.passages), best=False) for each in scores],
-            [Figure(str(_raised(each, day) or NOTHING), best=False) for _, each in ran],
+            [Figure(str(each.alerts_on(day) or NOTHING), best=False) for _, each in ran],
         )
         yield DayRow(day, tuple(zip((column for column, _ in ran), zip(*figures, strict=True), strict=True)))
-
-
-def _raised(ran: Ran, day: str) -> int:
-    return sum(alert.day == day for alert in ran.alerts.values())
 
 
 def _figures(values: Sequence[float | None], *, same: bool, lowest: bool = False) -> list[Figure]:

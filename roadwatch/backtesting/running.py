@@ -26,7 +26,7 @@ from roadwatch.backtesting.variants import Model, RuleSet, variants_of
 from runtime.clients import Received
 from runtime.settings import ProcessorSettings
 from schemas.observations import pack
-from schemas.records import Label, Observations, Passage, Prediction, Record, Telemetry
+from schemas.records import AlertAction, Label, Observations, Passage, Prediction, Record, Telemetry
 from schemas.times import from_us
 
 CHUNK: Final = 4096
@@ -103,6 +103,8 @@ class _Run:
                 self._told(kind, list(group))
             elif kind is Telemetry:
                 self._telemetry(group)
+            elif kind is AlertAction:
+                self._actions(group)
             elif kind is not Received:
                 self._live(group)
         self._newest_ms = max(self._newest_ms, chunk[-1].logged_ms)
@@ -196,9 +198,7 @@ class _Run:
             predictions = [prediction for prediction, _ in some]
             self._said(predictions, [(0.0,)] * len(some), [at_ms for _, at_ms in some])
 
-    def _said(
-        self, predictions: list[Prediction], timings: Sequence[tuple[float, ...]], logged: Sequence[int]
-    ) -> None:
+    def _said(self, predictions: list[Prediction], timings: Sequence[tuple[float, ...]], logged: Sequence[int]) -> None:
         with self.outcome.cost.of("columns"):
             assert self._predictor is not None  # noqa: S101  # nothing is held without one
             at = {_thing(p): (took, at_ms) for p, took, at_ms in zip(predictions, timings, logged, strict=True)}
@@ -233,6 +233,12 @@ class _Run:
                 for feed in self._feeds:
                     feed.telemetry(cast("Telemetry", item.record), item.logged_ms)
                 self.outcome.counts["telemetry"] += 1
+
+    def _actions(self, found: Iterable[Item]) -> None:
+        with self.outcome.cost.of("monitor"):
+            for item in found:
+                for feed in self._feeds:
+                    feed.action(cast("AlertAction", item.record))
 
 
 def _together(models: Sequence[Model]) -> Together | None:

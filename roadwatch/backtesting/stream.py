@@ -16,10 +16,10 @@ from runtime.clients import Received
 from schemas.codec import Codec
 from schemas.errors import RecordError, RecordingError
 from schemas.records import Frame, Record
-from schemas.topics import ALERTS, FRAMES, LABELS, OBSERVATIONS, PREDICTIONS, REPORTS, TELEMETRY
+from schemas.topics import ALERT_ACTIONS, ALERTS, FRAMES, LABELS, OBSERVATIONS, PREDICTIONS, REPORTS, TELEMETRY
 
-LIVE: Final = (REPORTS.name, ALERTS.name)
-"What the live run said."
+LIVE: Final = (REPORTS.name, ALERTS.name, ALERT_ACTIONS.name)
+"What the live run said, and what people said of it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
 """`roadwatch alerts`: what is open, and what people say of it."""
 
-import getpass
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from roadwatch.context import AsJson, console, print_json, settings_of
-from schemas.errors import ConfigurationError
+from roadwatch.announcing import login
+from roadwatch.context import AsJson, console, errors, print_json, printable, settings_of
+from schemas.errors import ConfigurationError, RecordError
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-SPAN = re.compile(r"(\d+)([mhd])")
+SPAN = re.compile(r"(\d{1,5})([mhd])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 Why = Annotated[str, typer.Option("--reason", help="Why, for others to read.")]
@@ -115,6 +116,11 @@ def _checked(target: str) -> str:
 
 def _known(settings: "Settings") -> "list[Alert]":
     """Each alert in its newest state."""
+    return list({alert.alert_id: alert for alert in _told(settings)}.values())
+
+
+def _told(settings: "Settings") -> "Iterator[Alert]":
+    """All that was told of alerts, in order; what cannot be read is said, and left out."""
     from runtime.admin import TopicAdmin
     from runtime.registry import open_codec
     from runtime.spans import read_all
@@ -122,11 +128,12 @@ def _known(settings: "Settings") -> "list[Alert]":
     from schemas.topics import ALERTS
 
     TopicAdmin(settings.kafka).require()
-    codec, found = open_codec(settings.kafka), {}
+    codec = open_codec(settings.kafka)
     for received in read_all(settings.kafka, settings.kafka.names.of(ALERTS)):
-        alert = codec.decode(received.value, Alert)
-        found[alert.alert_id] = alert
-    return list(found.values())
+        try:
+            yield codec.decode(received.value, Alert)
+        except RecordError as error:
+            errors.print(f"left out, offset {received.offset}: {error}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _send(
@@ -139,7 +146,7 @@ def _send(
     from schemas.topics import ALERT_ACTIONS
 
     TopicAdmin(settings.kafka).require()
-    action = AlertAction(kind, target, by or getpass.getuser(), datetime.now(UTC), until, reason)
+    action = AlertAction(kind, target, by or login(), datetime.now(UTC), until, reason)
     with Writer(settings.kafka, open_codec(settings.kafka)) as writer:
         writer.send(ALERT_ACTIONS, target, action)
         writer.flush()
@@ -147,10 +154,10 @@ def _send(
 
 def _table(found: "list[Alert]") -> Table:
     table = Table(box=None, header_style="bold")
-    for name in ("Alert", "State", "Severity", "Since (UTC)", "Cause", "What"):
-        table.add_column(name, overflow="fold")
+    for heading in ("Alert", "State", "Severity", "Since (UTC)", "Cause", "What"):
+        table.add_column(heading, overflow="fold")
     for alert in found:
-        colour = COLOURS[alert.severity]
-        severity, since = f"[{colour}]{alert.severity}[/]", f"{alert.since:%Y-%m-%d %H:%M}"
-        table.add_row(escape(alert.alert_id), alert.state, severity, since, alert.cause or "–", escape(alert.title))
+        name, cause, title = (Text(printable(text)) for text in (alert.alert_id, alert.cause or "–", alert.title))
+        severity = Text(alert.severity, COLOURS[alert.severity])
+        table.add_row(name, alert.state, severity, f"{alert.since:%Y-%m-%d %H:%M}", cause, title)
     return table

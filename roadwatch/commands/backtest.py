@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path("roadwatch-data/backtest")
 
+READ = ("frames", "observations", "labels", "telemetry")
+"What was not passed over."
 ROWS = ("right", "of labelled", "F1", "flip rate", "vehicles", "days", "alerts", "equal to live")
 
 
@@ -39,8 +41,9 @@ def backtest(  # noqa: PLR0913, PLR0917  # each option is an argument
     rules: Annotated[
         list[str] | None,
         typer.Option(
-            help="A TOML file with a [monitor] table, whose values take the place of those in force, or 'current' for"
-            " the settings in force; repeat it. 'current' if not given."
+            help="A TOML file with a [monitor] table, whose values take the place of those in force, with [[rules]],"
+            " which take the place of all rules, or both; or 'current' for what is in force; repeat it. 'current' if not"
+            " given."
         ),
     ] = None,
     camera: Annotated[list[str] | None, typer.Option(help="Only this camera; repeat it.")] = None,
@@ -168,4 +171,4 @@ def _cells(result: "Result", ran: "Ran") -> tuple[str, ...]:
 def _troubles(result: "Result") -> list[tuple[str, int]]:
     """What was passed over, which nobody should have to look for."""
     counts = result.comparison.outcome.counts
-    return [(name, n) for name, n in sorted(counts.items()) if n and name not in ("frames", "observations", "labels")]
+    return [(name, n) for name, n in sorted(counts.items()) if n and name not in READ]

@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Show the whole system: a real Kafka, four cameras, three days in a minute, and a mail.
 
-    Day 1 is clear. On day 2 fog comes to one camera, and its drift is found. On day 3 a storm darkens all of
+    Day 1 is clear. On day 2 fog comes to one camera, and is found. On day 3 a storm darkens all of
     them: the day's accuracy falls below its threshold, and a mail says so. Nothing is scripted but the weather.
     """
     from roadwatch.demo.run import LocalRun, RunOptions

@@ -150,8 +150,7 @@ class LocalRun:
     def _over(self, quiet_since: float) -> bool:
         """Cameras at their end, every day told, every alert mailed, and nothing new of late."""
         cameras = {service.name for service in services_of(self.settings) if service.ends}
-        days = {day.day for day in self.state.closed}
-        told = days <= self.state.reports.keys() and bool(days)
+        told = bool(self.state.days) and self.state.days <= self.state.reports.keys()
         mailed = len(self.state.mails) >= len(self.state.to_be_mailed)
         return cameras <= self._supervisor.finished and told and mailed and time.monotonic() - quiet_since > SETTLE_S
 

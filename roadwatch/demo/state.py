@@ -33,12 +33,12 @@ class RunState:
     "By the clock that `feed` is given, seconds."
     cameras: dict[str, CameraLine] = field(default_factory=dict)
     "By id."
-    closed: list[CameraDay] = field(default_factory=list)
-    "Camera days, as they closed."
+    days: set[str] = field(default_factory=set)
+    "Of which pictures were told: each gets a report."
     reports: dict[str, DayReport] = field(default_factory=dict)
     "The newest revision of each day."
     alerts: dict[str, Alert] = field(default_factory=dict)
-    "By id and state, as they were raised."
+    "By id and state, as each was told last."
     passages: list[Passage] = field(default_factory=list)
     "As they ended."
     mails: list[tuple[float, str]] = field(default_factory=list)
@@ -53,8 +53,10 @@ class RunState:
                 self.passages.append(record)
                 votes = self._camera(record.camera_id).passages
                 votes[record.label] = votes.get(record.label, 0) + 1
+            case CameraDay(part="pictures"):
+                self.days.add(record.day)
             case CameraDay():
-                self.closed.append(record)
+                pass  # a device's day is in the report of its pictures
             case DayReport():
                 self.reports[record.day] = record
             case Alert():

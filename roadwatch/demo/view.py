@@ -50,8 +50,9 @@ def day_table(reports: Iterable[DayReport], *, cameras: bool = True) -> Table:
 
 
 def alert_line(alert: Alert) -> Text:
-    """An alert in one line."""
-    line = Text(f"{alert.severity:<8} ", SEVERITY_STYLE[alert.severity])
+    """An alert in one line: how bad it is, or that it is over."""
+    said, style = ("over", "green") if alert.state == "resolved" else (alert.severity, SEVERITY_STYLE[alert.severity])
+    line = Text(f"{said:<8} ", style)
     return line.append(f"{alert.since:%m-%d %H:%M}  ", "dim").append(alert.title, "default")
 
 

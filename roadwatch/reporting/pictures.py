@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import cv2
 
@@ -109,7 +109,7 @@ class _Search:
             yield from self._found(starts, _Wanted(names))
 
     def _starts(self, frames: Mapping[str, datetime]) -> Iterator[tuple[str, Starts]]:
-        topic, offsets = self._kafka.names.of(FRAMES), _OffsetsByTime(self._kafka)
+        topic, offsets = self._kafka.names.of(FRAMES), Offsets(self._kafka)
         places = [(topic, partition) for partition in range(partitions_of(self._kafka, [topic])[topic])]
         for name, at in frames.items():
             yield name, tuple(sorted(offsets.since(places, at - SLACK).items()))
@@ -160,17 +160,3 @@ def _refs(names: Iterable[str]) -> dict[str, FrameRef]:
 
 def _passed(ref: FrameRef, frame: Frame) -> bool:
     return (ref.camera_id, ref.epoch) == (frame.camera_id, frame.epoch) and ref.sequence <= frame.sequence
-
-
-class _OffsetsByTime(Offsets):
-    """Where partitions were at some time."""
-
-    _at_ms: int
-
-    def since(self, places: Iterable[Place], at: datetime) -> dict[Place, int | None]:
-        """The first offset that was logged at a time or later; None where nothing was, as with pictures of tomorrow."""
-        self._at_ms = to_us(at) // 1000
-        return {place: None if offset < 0 else offset for place, offset in self.first(places).items()}
-
-    def _asked(self, places: Iterable[Place], wanted: Any, level: Any) -> dict[Place, int]:
-        return super()._asked(places, wanted.for_timestamp(self._at_ms), level)

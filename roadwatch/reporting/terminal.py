@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from roadwatch.context import printable
 from roadwatch.reporting.figures import (
     NOTHING,
     accuracy,
@@ -95,12 +96,12 @@ def _opening(report: DayReport) -> RenderableType:
     lines = [
         Text(f"{long_day(report.day)}, revision {report.revision}, {report.timezone}", style="bold"),
         Text(_sentence(headline(share), f"95 % interval {share.bounds}" if share else "")),
-        Text(f"Estimated without labels: {_printable(estimated(report))}."),
-        Text(f"{counted(scores.passages, 'vehicle')}{f': {_printable(mix)}' if mix else ''}."),
+        Text(f"Estimated without labels: {printable(estimated(report))}."),
+        Text(f"{counted(scores.passages, 'vehicle')}{f': {printable(mix)}' if mix else ''}."),
     ]
     if report.absent:
-        lines.append(Text(f"Sent nothing: {_printable(', '.join(report.absent))}.", style="red"))
-    return Group(*lines, Text(f"Model: {_printable(', '.join(report.model_versions)) or NOTHING}."))
+        lines.append(Text(f"Sent nothing: {printable(', '.join(report.absent))}.", style="red"))
+    return Group(*lines, Text(f"Model: {printable(', '.join(report.model_versions)) or NOTHING}."))
 
 
 def _sentence(text: str, aside: str) -> str:
@@ -123,7 +124,7 @@ def _raised(alerts: Sequence[RaisedAlert]) -> Table | None:
 def _list(title: str, sentences: Sequence[str]) -> RenderableType | None:
     if not sentences:
         return None
-    lines = [Text(f"- {_printable(sentence)}") for sentence in sentences]
+    lines = [Text(f"- {printable(sentence)}") for sentence in sentences]
     return Group("", Text(title, style="bold"), *(Padding(line, (0, 0, 0, 2)) for line in lines))
 
 
@@ -182,7 +183,7 @@ def _findings(report: DayReport, found: Sequence[Finding]) -> RenderableType | N
     rows = [
         (
             each.camera_id,
-            Text(_printable(each.signal), "red" if each.worse else ""),
+            Text(printable(each.signal), "red" if each.worse else ""),
             each.kind,
             clock(each.since, begins, zone),
             clock(each.until, begins, zone) if each.until else "lasts",
@@ -231,7 +232,7 @@ def _stages(stages: Sequence[StageScores]) -> Table | None:
 
 def _labels(report: DayReport) -> Text | None:
     told = ", ".join(f"{name} {n:,}" for name, n in report.labels.items())
-    return Text(f"\nLabels: {_printable(told)}.") if told else None
+    return Text(f"\nLabels: {printable(told)}.") if told else None
 
 
 def _cameras_of(told: Summary) -> Table | None:
@@ -281,12 +282,7 @@ def _table(title: str, names: Sequence[str], rows: Iterable[Cells], *, words: in
         padding=(0, 1, 0, 0),
     )
     for place, name in enumerate(names):
-        table.add_column(Text(_printable(name)), justify="left" if place < words else "right", overflow="fold")
+        table.add_column(Text(printable(name)), justify="left" if place < words else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     return table
-
-
-def _printable(text: str) -> str:
-    """Text without what might tell a terminal anything."""
-    return "".join(letter if letter.isprintable() or letter == "\u00a0" else "�" for letter in text)

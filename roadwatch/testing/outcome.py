@@ -15,7 +15,7 @@ class Outcome:
     reports: "Mapping[str, DayReport]"
     "The newest revision of each day's report, by day: `2026-03-02`."
     alerts: "tuple[Alert, ...]"
-    "By the time when they were raised, then by id."
+    "Each in each of its states, as it was told last; by the time when they were raised, then by id."
     passages: "tuple[Passage, ...]"
     "Vehicles, by the time when they crossed their line, then by id."
     predictions: "tuple[Prediction, ...]"

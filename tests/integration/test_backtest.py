@@ -1,11 +1,6 @@
 """A backtest of what ran on a real Kafka says what the live monitor said, to the byte."""
 
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,19 +20,19 @@ from schemas.records import Frame, Label
 from schemas.topics import FRAMES, LABELS, REPORTS, Topic
 from tests.processors.road import running
 from tests.support.backtests import Logged, filmed_days, tiny
+from tests.support.monitors import judging, monitor
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 CODEC = Codec()
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_live_runs_model_and_rules_give_its_reports_to_the_byte(settings: Settings, tmp_path: Path) -> None:
     """Frames through a real processor, their observations and labels through a real monitor, all of it recorded."""
     settings = _with(settings, tiny(tmp_path / "a", "tiny-a"))
     road = filmed_days()
-    with running(lambda stop: run_processor(settings, stop, "1")), _monitor(settings):
+    with running(lambda stop: run_processor(settings, stop, "1")), monitor(settings):
         _send(settings, road)
         assert eventually(lambda: len(_newest(settings, REPORTS)) >= 2, 90)
     record(settings.kafka, tmp_path / "day", USUAL, Chosen(), Ending(), threading.Event(), more=False)
@@ -49,8 +44,7 @@ def test_the_live_runs_model_and_rules_give_its_reports_to_the_byte(settings: Se
 
 def _with(settings: Settings, bundle: Path) -> Settings:
     processor = settings.processor.model_copy(update={"bundle": bundle})
-    rules = settings.monitor.model_copy(update={"min_accuracy": 0.9, "min_labels": 10})
-    return settings.model_copy(update={"processor": processor, "monitor": rules})
+    return judging(settings.model_copy(update={"processor": processor}), min_accuracy=0.9, min_labels=10)
 
 
 def _send(settings: Settings, road: list[Logged]) -> None:
@@ -77,21 +71,3 @@ def _tried(settings: Settings, folder: Path, *models: str) -> list[LiveDay]:
         settings.processor,
     )
     return list(backtest(request, lambda _what, _done, _total: None).comparison.live)
-
-
-@contextmanager
-def _monitor(settings: Settings) -> Iterator[None]:
-    environment = os.environ | {
-        "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "ROADWATCH_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "ROADWATCH_MONITOR__GROUP": settings.monitor.group,
-        "ROADWATCH_MONITOR__DATA_FOLDER": str(settings.monitor.data_folder),
-        "ROADWATCH_MONITOR__MIN_ACCURACY": str(settings.monitor.min_accuracy),
-        "ROADWATCH_MONITOR__MIN_LABELS": str(settings.monitor.min_labels),
-    }
-    process = subprocess.Popen([sys.executable, "-m", "tests.monitor.process"], cwd=ROOT, env=environment)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,21 +13,20 @@ from prometheus_client import REGISTRY
 
 from monitor.inbox import Inbox, KeptMail, read_mails
 from monitor.mail import delivery_id
-from monitor.mailer import run_mailer
 from runtime.clients import Outgoing, Reader, Writer
-from runtime.settings import KafkaSettings, Settings, Subscription
+from runtime.settings import KafkaSettings, Settings
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
-from schemas.records import Alert, Delivery
-from schemas.topics import ALERTS, DELIVERIES
+from schemas.records import Alert
+from schemas.topics import ALERTS
 from tests.support.alerts import alert
+from tests.support.mailers import ANNE, BEN, delivered, has, mailing, with_mail
 from tests.support.smtp_servers import Script, smtp_server, unused_port
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 CODEC = Codec()
-ANNE, BEN = "anne@example.com", "ben@example.com"
 # What a service is when it runs by itself, so that it can be killed.
 SERVICE = """
 import os, threading
@@ -35,12 +34,6 @@ from runtime.settings import load_settings
 from monitor.mailer import run_mailer
 run_mailer(load_settings(None, os.environ), threading.Event(), "1")
 """
-
-
-def with_mail(settings: Settings, port: int, *recipients: str) -> Settings:
-    subscriptions = tuple(Subscription(to=name) for name in recipients or (ANNE,))
-    mail = settings.mail.model_copy(update={"port": port, "subscriptions": subscriptions, "timeout_s": 2.0})
-    return settings.model_copy(update={"mail": mail})
 
 
 def send(kafka: KafkaSettings, *alerts: Alert) -> None:
@@ -51,19 +44,6 @@ def send(kafka: KafkaSettings, *alerts: Alert) -> None:
 
 def some_alerts(count: int) -> list[Alert]:
     return [alert(alert_id=f"rule:cam-{n}:2026-11-23", title=f"Alert {n}") for n in range(count)]
-
-
-@contextmanager
-def mailing(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=run_mailer, args=(settings, stop, "1"))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-    assert not thread.is_alive()
 
 
 @contextmanager
@@ -82,11 +62,6 @@ def mailer_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def delivered(kafka: KafkaSettings) -> set[str]:
-    records = read_all(kafka, kafka.names.of(DELIVERIES))
-    return {CODEC.decode(record.value, Delivery).delivery_id for record in records}
-
-
 def deferred() -> float:
     """Tries that this process has counted as deferred."""
     return REGISTRY.get_sample_value("roadwatch_mails_total", {"outcome": "deferred"}) or 0.0
@@ -102,26 +77,32 @@ def subjects(folder: Path) -> list[str]:
     return [mail.subject for mail in read_mails(folder)]
 
 
-def has(folder: Path, count: int) -> Callable[[], bool]:
-    return lambda: len(list(folder.glob("*.eml"))) >= count
-
-
 def test_an_alert_becomes_a_mail_for_each_subscriber(settings: Settings, tmp_path: Path) -> None:
-    """Mailed, recorded and committed; after a restart nothing is mailed again."""
+    """Mailed, recorded and committed; told anew or after a restart nothing is mailed again."""
     with Inbox(tmp_path / "inbox") as inbox:
         settings = with_mail(settings, inbox.port, ANNE, BEN)
-        send(settings.kafka, alert(), alert(), alert(state="resolved"))
+        send(settings.kafka, alert(), alert(), alert(summary="It goes on."))
         with mailing(settings):
-            assert eventually(has(tmp_path / "inbox", 4))
+            assert eventually(has(tmp_path / "inbox", 2))
         send(settings.kafka, alert(), alert(alert_id="last"))
         with mailing(settings):
-            assert eventually(has(tmp_path / "inbox", 6))
-    expected = [
-        (one, name) for one in (alert(), alert(state="resolved"), alert(alert_id="last")) for name in (ANNE, BEN)
-    ]
-    assert delivered(settings.kafka) == {delivery_id(one, name) for one, name in expected}
-    assert len(subjects(tmp_path / "inbox")) == 6
+            assert eventually(has(tmp_path / "inbox", 4))
+    expected = [(one, name) for one in (alert(), alert(alert_id="last")) for name in (ANNE, BEN)]
+    assert delivered(settings) == {delivery_id(one, name) for one, name in expected}
+    assert len(subjects(tmp_path / "inbox")) == 4
     assert unread(settings) == []
+
+
+def test_what_is_over_is_mailed_to_those_who_asked_for_it(settings: Settings, tmp_path: Path) -> None:
+    """Nobody is told that somebody is at it."""
+    life = [alert(), alert(state="acknowledged"), alert(state="resolved"), alert(alert_id="last")]
+    with Inbox(tmp_path / "inbox") as inbox:
+        settings = with_mail(settings, inbox.port, ANNE, BEN, resolved=True)
+        send(settings.kafka, *life)
+        with mailing(settings):
+            assert eventually(has(tmp_path / "inbox", 5))
+    to_anne, to_ben = ([delivery_id(one, name) for one in life] for name in (ANNE, BEN))
+    assert delivered(settings) == {to_anne[0], *to_anne[2:], to_ben[0], to_ben[3]}
 
 
 def test_a_server_that_comes_back_gets_what_waited(settings: Settings, tmp_path: Path) -> None:
@@ -154,7 +135,7 @@ def test_a_refused_recipient_is_a_dead_letter_and_the_other_has_the_mail(setting
         settings = with_mail(settings, port, ANNE, BEN)
         send(settings.kafka, alert())
         with mailing(settings):
-            assert eventually(lambda: len(delivered(settings.kafka)) == 1)
+            assert eventually(lambda: len(delivered(settings)) == 1)
     (letter,) = read_all(settings.kafka, settings.kafka.names.dead_letters_of(ALERTS))
     assert CODEC.decode(letter.value, Alert) == alert()
     reason = read_dead_letter(letter.headers)
@@ -195,7 +176,7 @@ def test_a_killed_mailer_loses_no_alert(settings: Settings, tmp_path: Path) -> N
             first.kill()
         assert len(subjects(folder)) < 60
         with mailer_process(settings):
-            assert eventually(lambda: len(delivered(settings.kafka)) == 60, 60)
+            assert eventually(lambda: len(delivered(settings)) == 60, 60)
     assert set(subjects(folder)) == {f"[Roadwatch] critical: Alert {n}" for n in range(60)}
     assert len({mail.message_id for mail in read_mails(folder)}) == 60
     assert len(subjects(folder)) <= 61

@@ -1,18 +1,14 @@
 """The monitor on a real Kafka: right figures, each report once, however often it is killed."""
 
 import asyncio
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -26,48 +22,28 @@ from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
 from schemas.observations import pack
-from schemas.records import DayReport, Observations, Passage
+from schemas.records import Observations
 from schemas.topics import LABELS, OBSERVATIONS, PASSAGES, REPORTS, Topic
 from tests.monitor.world import CLASSES, Traffic, batches, traffic
+from tests.support.monitors import judging, monitor, sent
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 CAMERAS = ("north", "south", "west")
 DAYS = 3
 VEHICLES = DAYS * 72
 "Of each camera."
 
 
-@contextmanager
-def monitor(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """A monitor in a process of its own, killed at the end if it still runs."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.monitor.process"], cwd=ROOT, env=_environment(settings))
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "ROADWATCH_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "ROADWATCH_MONITOR__GROUP": settings.monitor.group,
-        "ROADWATCH_MONITOR__DATA_FOLDER": str(settings.monitor.data_folder),
-        "ROADWATCH_MONITOR__LABEL_PATIENCE": "P2D",
-    }
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Days wait for their labels."""
+    return judging(settings, label_patience=timedelta(days=2))
 
 
 def records(settings: Settings, topic: Topic) -> list[Received]:
     """Everything on a topic."""
     return list(read_all(settings.kafka, settings.kafka.names.of(topic)))
-
-
-def reports(settings: Settings) -> list[DayReport]:
-    """Every report that was sent."""
-    return [Codec().decode(record.value, DayReport) for record in records(settings, REPORTS)]
 
 
 def wait_until(done: Callable[[], bool], timeout_s: float = 120) -> None:
@@ -149,7 +125,7 @@ def has_committed_all(settings: Settings, topic: Topic) -> bool:
 
 def is_complete(settings: Settings) -> bool:
     """Whether the last day's report has all vehicles of all cameras."""
-    found = {report.day: report.scores.labelled for report in reports(settings)}
+    found = {report.day: report.scores.labelled for report in sent(settings, REPORTS)}
     return sum(found.values()) == VEHICLES * len(CAMERAS)
 
 
@@ -160,11 +136,10 @@ def has_passages(settings: Settings, least: int) -> bool:
 
 def assert_exact(settings: Settings) -> None:
     """Each revision once, and the last one right."""
-    found = reports(settings)
+    found = sent(settings, REPORTS)
     assert max(Counter((report.day, report.revision) for report in found).values()) == 1
     assert {report.day: report.scores.passages for report in found} == {report.day: 216 for report in found}
-    passages = [Codec().decode(record.value, Passage) for record in records(settings, PASSAGES)]
-    assert len({passage.passage_id for passage in passages}) == VEHICLES * len(CAMERAS)
+    assert len({passage.passage_id for passage in sent(settings, PASSAGES)}) == VEHICLES * len(CAMERAS)
 
 
 def test_days_are_reported_and_the_service_stops_when_told(settings: Settings) -> None:

@@ -1,13 +1,10 @@
 """A recorded stream read as one backlog gives the reports and alerts, to the byte, that it gave as it happened."""
 
-import os
-import subprocess
-import sys
+import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
+from itertools import groupby
 
 import pytest
 
@@ -15,61 +12,78 @@ from monitor.offline import OfflineMonitor
 from runtime.clients import Outgoing, Writer
 from runtime.offsets import Offsets
 from runtime.settings import Settings
-from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.errors import BrokerError
-from schemas.records import Label, Record
+from schemas.records import Alert, Label, Observations, Record, Telemetry
 from schemas.replayed import logged_at_header
-from schemas.topics import ALERTS, LABELS, OBSERVATIONS, PASSAGES, REPORTS, Topic
-from tests.monitor.recorded import Logged, corrections, fed, live, offline, recorded, told
-from tests.monitor.world import milliseconds, policy
+from schemas.topics import LABELS, OBSERVATIONS, PASSAGES, REPORTS, TELEMETRY, Topic
+from tests.monitor.recorded import (
+    CAMERAS,
+    DAYS,
+    HOUR,
+    Chain,
+    Logged,
+    corrections,
+    fed,
+    live,
+    offline,
+    recorded,
+    shuffled,
+    told,
+)
+from tests.monitor.world import START, milliseconds, policy
+from tests.support.monitors import judging, monitor, sent, told_on_topics
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = {"patient": timedelta(days=2), "hasty": timedelta(hours=2), "without patience": timedelta(0)}
+TOPICS = {Observations: OBSERVATIONS, Label: LABELS, Telemetry: TELEMETRY}
+QUARTER = HOUR / 4
 
 
-@contextmanager
-def monitor(settings: Settings, patience: timedelta) -> Iterator[None]:
-    """A monitor in a process of its own, killed at the end."""
-    environment = os.environ | {
-        "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "ROADWATCH_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "ROADWATCH_MONITOR__GROUP": settings.monitor.group,
-        "ROADWATCH_MONITOR__DATA_FOLDER": str(settings.monitor.data_folder),
-        "ROADWATCH_MONITOR__MIN_ACCURACY": "0.9",
-        "ROADWATCH_MONITOR__MIN_LABELS": "10",
-        "ROADWATCH_MONITOR__LABEL_PATIENCE": f"PT{patience.total_seconds():.0f}S",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "tests.monitor.process"], cwd=ROOT, env=environment)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+def stream(seed: int, *, promises: bool = True) -> list[Chain]:
+    """Days of four cameras, their labels, late and corrected, and the word of their devices."""
+    return [*map(corrections, recorded(seed, promises=promises)), *map(device, CAMERAS)]
 
 
-def replay(settings: Settings, stream: list[Logged]) -> None:
+def device(camera_id: str) -> Chain:
+    """A device's word each quarter of an hour; that of the south is too hot for half a day."""
+    return [_measured(camera_id, n) for n in range(DAYS * 96)]
+
+
+def _measured(camera_id: str, number: int) -> Logged:
+    at = START + number * QUARTER
+    hot = camera_id == "south" and 130 <= number < 180
+    counted = {"pictures": 900 * number, "frames": 40 * number, "dropped": {}, "reconnects": 0}
+    state = "ended" if number == DAYS * 96 - 1 else "running"
+    telemetry = Telemetry(camera_id, at, state, 88.0 if hot else 21.0 + number % 3, 1001.0 + number % 2, (), **counted)
+    return Logged(at + timedelta(seconds=3, milliseconds=CAMERAS.index(camera_id)), telemetry)
+
+
+def replay(settings: Settings, stream: Iterable[Logged]) -> None:
     """Send all of it at once, as a replay does."""
     with Writer(settings.kafka, Codec()) as writer:
         for logged in stream:
-            topic = LABELS if isinstance(logged.record, Label) else OBSERVATIONS
             headers = [logged_at_header(milliseconds(logged.at))]
-            writer.send(topic, logged.record.camera_id, logged.record, headers)
+            writer.send(TOPICS[type(logged.record)], logged.record.camera_id, logged.record, headers)
         writer.flush()
 
 
-def sent(settings: Settings, topic: Topic) -> list[Record]:
-    """What is on a topic."""
-    records = read_all(settings.kafka, settings.kafka.names.of(topic))
-    return [Codec().decode(record.value, topic.record) for record in records]
-
-
 def as_it_happened(live_monitor: OfflineMonitor, stream: list[Logged]) -> dict[str, bytes]:
-    """What a monitor told that kept up."""
-    found = [record for logged in stream for record in (*fed(live_monitor, logged), *live_monitor.settle())]
+    """What a monitor told that kept up: what was logged in one millisecond is merged together."""
+    found: list[Record] = []
+    for _, together in groupby(stream, key=lambda logged: logged.at):
+        for logged in together:
+            found += taken(live_monitor, logged)
+        found += live_monitor.settle()
     return told(found)
+
+
+def taken(live_monitor: OfflineMonitor, logged: Logged) -> list[Record]:
+    """What follows at once."""
+    if isinstance(logged.record, Telemetry):
+        return live_monitor.telemetry(logged.record, logged.at)
+    return fed(live_monitor, logged)
 
 
 def wait_for(settings: Settings, topic: Topic, least: int, timeout_s: float = 120) -> None:
@@ -80,13 +94,6 @@ def wait_for(settings: Settings, topic: Topic, least: int, timeout_s: float = 12
         time.sleep(0.3)
 
 
-def told_on_topics(settings: Settings) -> dict[str, bytes]:
-    """Reports and alerts; each revision is there once."""
-    reports = sent(settings, REPORTS)
-    assert len(told(reports)) == len(reports)
-    return told([*reports, *sent(settings, ALERTS)])
-
-
 def revisions(expected: dict[str, bytes]) -> int:
     """How many reports there are to be."""
     return sum("revision" in key for key in expected)
@@ -94,29 +101,44 @@ def revisions(expected: dict[str, bytes]) -> int:
 
 @pytest.mark.parametrize("name", PATIENCE)
 def test_a_backlog_tells_what_was_told_live(settings: Settings, name: str) -> None:
-    """Three days of four cameras on several partitions; killed in the middle."""
-    stream = live(corrections(chain) for chain in recorded(5, promises=name == "patient"))
-    expected = as_it_happened(offline(policy(label_patience=PATIENCE[name])), stream)
-    replay(settings, stream)
-    with monitor(settings, PATIENCE[name]):
+    """Three days of four cameras, interleaved in a partition as nobody could foresee; killed in the middle."""
+    settings, chains = judged(settings, PATIENCE[name]), stream(5, promises=name == "patient")
+    expected = as_it_happened(offline(policy(label_patience=PATIENCE[name])), live(chains))
+    replay(settings, shuffled(random.Random(name), chains))
+    with monitor(settings):
         wait_for(settings, PASSAGES, 100)
-    with monitor(settings, PATIENCE[name]):
+    with monitor(settings):
         wait_for(settings, REPORTS, revisions(expected))
         time.sleep(2)
     assert told_on_topics(settings) == expected
+
+
+def judged(settings: Settings, patience: timedelta) -> Settings:
+    """With the rules of the offline monitor."""
+    return judging(settings, label_patience=patience, min_accuracy=0.9, min_labels=10)
 
 
 def test_two_monitors_tell_what_one_told_live(settings: Settings) -> None:
     """The stream comes while they run; one of them is killed in the middle, and the other takes over."""
-    stream = live(corrections(chain) for chain in recorded(3))
-    expected = as_it_happened(offline(policy(label_patience=PATIENCE["patient"])), stream)
-    with monitor(settings, PATIENCE["patient"]):
-        with monitor(settings, PATIENCE["patient"]):
-            replay(settings, stream)
+    settings, logged = judged(settings, PATIENCE["patient"]), live(stream(3))
+    expected = as_it_happened(offline(policy(label_patience=PATIENCE["patient"])), logged)
+    with monitor(settings):
+        with monitor(settings):
+            replay(settings, logged)
             wait_for(settings, PASSAGES, 100)
         wait_for(settings, REPORTS, revisions(expected))
         time.sleep(2)
     assert told_on_topics(settings) == expected
+
+
+def test_the_stream_has_what_could_go_wrong() -> None:
+    """Late labels make revisions; alerts are opened by rules, pictures, streams and devices, and resolved."""
+    expected = as_it_happened(offline(policy(label_patience=PATIENCE["hasty"])), live(stream(5, promises=False)))
+    alerts = [Codec().decode(data, Alert) for name, data in expected.items() if " told " in name]
+    assert "2026-03-02 revision 2" in expected
+    assert {alert.rule for alert in alerts} == {"accuracy", "incident"}
+    assert {alert.state for alert in alerts} == {"open", "resolved"}
+    assert {finding.kind for alert in alerts for finding in alert.findings} == {"drift", "integrity", "device"}
 
 
 def test_the_ends_of_partitions_are_told(settings: Settings) -> None:

@@ -54,7 +54,7 @@ def again(live: LocalRun, tmp_path_factory: pytest.TempPathFactory) -> Round:
     run(settings_file, "record", str(folder / "recording"))
     at = new_round("again", folder, live.settings.kafka.bootstrap_servers, {"timezone": "UTC"})
     with serving(at, ["processor", "monitor"]) as services:
-        replay(at, folder / "recording", "--speed", "20", supervisor=services, kill_after_s=None)
+        replay(at, folder / "recording", "--speed", "20", supervisor=services)
         await_records(at, PASSAGES, len(live.state.passages), services)
     return at
 

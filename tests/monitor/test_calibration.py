@@ -47,7 +47,8 @@ def test_the_figures_of_a_diagram_weigh_its_rows_by_vehicles() -> None:
 def test_doubt_where_there_was_none_to_be_is_a_negative_overconfidence() -> None:
     """The calibration error has no sign; this has."""
     diagram = reliability([of("car", 0.7, 50, 50, 45)])
-    assert (diagram.overconfidence, diagram.calibration_error) == (pytest.approx(-0.2), pytest.approx(0.2))
+    assert diagram.overconfidence == pytest.approx(-0.2)
+    assert diagram.calibration_error == pytest.approx(0.2)
 
 
 def test_a_row_of_few_vehicles_is_no_largest_gap() -> None:

@@ -1,6 +1,7 @@
 """What every detector promises, and that ours are River's, step for step."""
 
 import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -26,7 +27,7 @@ class Patient(PageHinkley):
 class Rivers(PageHinkley):
     """With River's own parameters."""
 
-    DELTA, THRESHOLD, PRIOR = 0.005, 50.0, 0
+    DELTA, THRESHOLD, PRIOR, LIMIT = 0.005, 50.0, 0, math.inf
 
 
 DETECTORS: list[type[Detector]] = [Adwin, HddmA, PageHinkley, Patient]
@@ -150,17 +151,35 @@ def test_a_damaged_snapshot_is_refused(kind: type[Detector], damage: str) -> Non
 
 def test_a_snapshot_of_other_parameters_is_refused() -> None:
     """What has added up beyond one limit means nothing beyond another."""
-    with pytest.raises(SnapshotError, match=r"0\.1 8\.0 0"):
+    with pytest.raises(SnapshotError, match=r"0\.1 8\.0 0 4\.0"):
         Patient.restore(Rivers().snapshot())
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Adwin, 2600), (HddmA, 180), (PageHinkley, 240)])
+@pytest.mark.parametrize(("kind", "most"), [(Adwin, 2600), (HddmA, 220), (PageHinkley, 180)])
 def test_a_snapshot_is_small(kind: type[Detector], most: int) -> None:
     """It is written with every record: bytes after a thousand values."""
     detector = kind()
     for i, value in enumerate(stream(levels(0.0), 1000, 6)):
         detector.update(value, 1_772_409_600_000_000 + i)
     assert len(json.dumps(detector.snapshot())) <= most
+
+
+def test_a_single_value_proves_nothing_however_far_it_is() -> None:
+    """Each counts for four units at most; the change is told of as it is."""
+    detector = PageHinkley()
+    assert not any(detector.update(50.0 if i % 10 == 0 else 0.0, i) for i in range(1000))
+    changes = [detector.update(50.0, 1000 + i) for i in range(5)]
+    (change,) = filter(None, changes)
+    assert (change.after, change.values) == (50.0, 5)
+    assert change.before == pytest.approx(0, abs=0.5)
+
+
+def test_a_change_that_creeps_is_found_too() -> None:
+    """Though no value is far beyond the mean of all."""
+    detector = HddmA()
+    changes = [detector.update(0.5 if i < 3000 else 0.56, i) for i in range(9000)]
+    (change,) = filter(None, changes)
+    assert change.after > change.before
 
 
 def changes_of(kind: type[Detector], values: list[float]) -> list[int]:

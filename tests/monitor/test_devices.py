@@ -10,7 +10,7 @@ import pytest
 
 from monitor.cameras import Policy
 from monitor.devices import Device, DeviceFold, decoded, finish_devices, take_telemetry
-from monitor.folding import Outcome, Position
+from monitor.outcomes import Outcome, Position
 from monitor.windows import Calendar
 from producers.simulator.telemetry import DeviceReading, reading_at
 from producers.simulator.truth import TruePassage

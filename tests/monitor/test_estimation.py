@@ -87,6 +87,11 @@ def test_without_a_reference_confidences_are_taken_at_their_word() -> None:
     assert [found.confusion[cell] for cell in sorted(found.confusion)] == pytest.approx([5.4, 0.8, 0.6, 3.2])
 
 
+def test_what_is_no_car_is_of_another_class() -> None:
+    """Where only one class is known."""
+    assert estimated([of("car", 0.9, 10)], NOTHING).class_mix == pytest.approx({"another class": 0.1, "car": 0.9})
+
+
 def test_scores_follow_from_the_expected_confusion() -> None:
     """Of 6.2 cars, 5.4 are found; of six that are called so, as many are cars."""
     cars, _ = estimated([of("car", 0.9, 6), of("truck", 0.8, 4)], NOTHING).classes
@@ -149,7 +154,7 @@ def test_days_of_cameras_add_up() -> None:
 
 def test_a_day_without_vehicles_has_no_accuracy() -> None:
     """Nor have labels of nobody; and nobody labels more than there are."""
-    assert estimate([], KNOWN) is None
+    assert estimate([], KNOWN) is estimate([], NOTHING) is None
     assert estimate([of("car", 0.9, 5)], KNOWN, labelled=0) is None
     with pytest.raises(ValueError, match="6 labelled vehicles of 5"):
         estimate([of("car", 0.9, 5)], KNOWN, labelled=6)

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.folding import Outcome, Position, take_label, take_observations
+from monitor.folding import take_label, take_observations
 from monitor.merging import take_camera_day, take_settled, waiting_until
+from monitor.outcomes import Outcome, Position
 from schemas.codec import Codec
 from schemas.records import CameraDay, Label, Record
 from schemas.topics import CAMERA_DAYS, LABELS, OBSERVATIONS

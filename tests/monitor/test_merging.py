@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
-from monitor.folding import Position
 from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.metrics import cells
+from monitor.outcomes import Position
 from monitor.windows import Calendar
 from schemas.codec import Codec
 from schemas.records import Alert, CameraDay, DayReport, Finding, Tally

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.app import Folds
-from monitor.folding import Position
 from monitor.mail import compose
 from monitor.model_alerts import refusal_alert, take_model_event
+from monitor.outcomes import Position
 from monitor.policies import policy
 from monitor.windows import Calendar
 from runtime.settings import MonitorSettings

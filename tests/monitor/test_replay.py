@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.folding import Position, take_observations
+from monitor.folding import take_observations
+from monitor.outcomes import Position
 from schemas.observations import pack
 from schemas.records import CameraDay, DayReport, Passage
 from schemas.topics import OBSERVATIONS

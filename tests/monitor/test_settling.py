@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from monitor.folding import Outcome
 from monitor.merging import OFFSETS
+from monitor.outcomes import Outcome
 from monitor.progress import Position, Watch
 from monitor.settling import Reading, Settler
 from monitor.shell import Outbox

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.folding import Outcome, Position
+from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
 from monitor.shell import Intake, Outbox, position_of
 from schemas.codec import Codec

@@ -86,35 +86,64 @@ def test_shifts_are_learnt_from_days_and_hardly_from_single_vehicles() -> None:
 def test_other_light_is_the_same_scene(after: bytes) -> None:
     """Darker, or behind a veil."""
     scene = Scene()
-    scene.learn(sketch())
-    assert scene.distance(after) == pytest.approx(0, abs=0.01)
+    scene.learn(0, sketch())
+    assert scene.distance(DAY_US, after) == pytest.approx(0, abs=0.02)
 
 
 def test_a_shifted_view_is_another_scene() -> None:
     """By a sixteenth is enough; what shows nothing resembles nothing."""
     scene = Scene()
-    assert scene.distance(sketch()) is None
-    scene.learn(sketch())
-    assert scene.distance(sketch(1)) == pytest.approx(1.5, abs=0.1)
-    assert scene.distance(bytes(144)) == 1.0
+    scene.learn(0, sketch())
+    assert scene.distance(DAY_US, sketch(1)) > 1  # type: ignore[operator]
+    assert scene.distance(DAY_US, bytes(144)) == 1.0
+
+
+def test_nothing_is_compared_with_a_scene_of_less_than_a_day() -> None:
+    """By night it would not know the day."""
+    scene = Scene()
+    assert scene.distance(0, sketch()) is None
+    scene.learn(0, sketch())
+    assert scene.distance(DAY_US - 1, sketch(1)) is None
+
+
+def test_what_hides_a_corner_is_seen() -> None:
+    """Also where the sky beside it shows nothing at all."""
+    plain = bytes(100 if at % 16 > 11 else luma for at, luma in enumerate(sketch()))
+    hidden = bytes(60 if at // 16 > 4 and at % 16 < 5 else luma for at, luma in enumerate(plain))
+    scene = Scene()
+    scene.learn(0, plain)
+    assert scene.distance(DAY_US, plain) == pytest.approx(0, abs=0.01)
+    assert scene.distance(DAY_US, hidden) > 0.5  # type: ignore[operator]
 
 
 def test_the_usual_scene_follows_slowly() -> None:
     """Another view is unlike for a day, and alike after four: pictures come each ten minutes."""
     scene = Scene()
     for number in range(400 + 4 * 144):
-        scene.learn(sketch(2 if number >= 400 else 0))
+        scene.learn(number, sketch(2 if number >= 400 else 0))
         if number == 400 + 144:
-            assert scene.distance(sketch(2)) > 0.4  # type: ignore[operator]
-    assert scene.distance(sketch(2)) == pytest.approx(0, abs=0.02)
+            assert scene.distance(DAY_US, sketch(2)) > 0.4  # type: ignore[operator]
+    assert scene.distance(DAY_US, sketch(2)) == pytest.approx(0, abs=0.04)
 
 
 def test_a_restored_scene_continues_identically() -> None:
     """To the last step, in few bytes."""
     scene, restored = Scene(), Scene()
-    for shift in (0, 1, 0, 2, 3, 0):
+    for at_us, shift in enumerate((0, 1, 0, 2, 3, 0)):
         restored = Scene.restore(json.loads(json.dumps(restored.snapshot())))
-        scene.learn(sketch(shift))
-        restored.learn(sketch(shift))
+        scene.learn(at_us, sketch(shift))
+        restored.learn(at_us, sketch(shift))
     assert restored.snapshot() == scene.snapshot()
     assert len(json.dumps(scene.snapshot())) < 400
+
+
+def test_an_hour_that_is_strange_for_a_week_is_usual_from_then_on() -> None:
+    """Until then nothing is learnt of it, and an ordinary day between begins the count anew."""
+    hours = Hours()
+    for day in range(20):
+        strange = day > 0 and day != 5
+        for number in range(6):
+            hours.learn(day * DAY_US + number, 20.0 if strange else 10.0, strange=strange)
+        hours.learn(day * DAY_US + HOUR_US, 1.0)
+        level = hours.at(0).level  # type: ignore[union-attr]
+        assert level == (10.0 if day < 12 else 20.0)

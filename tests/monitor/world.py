@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from monitor.cameras import Policy
-from monitor.folding import Outcome, Position, take_label, take_observations
+from monitor.folding import take_label, take_observations
 from monitor.merging import take_camera_day, take_settled, waiting_until
+from monitor.outcomes import Outcome, Position
 from monitor.rules.table import shipped_rules
 from monitor.windows import Calendar
 from schemas.codec import Codec

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,19 @@ from roadwatch.backtesting.trying import Request, Result, backtest
 from roadwatch.backtesting.variants import CURRENT, RECORDED, chosen_models, chosen_rules
 from runtime.settings import ModelSettings, MonitorSettings, Settings
 from schemas.errors import ConfigurationError, ModelError, RecordingError
-from schemas.records import Frame, Label, Observations, Record
-from schemas.times import EPOCH
+from schemas.records import AlertAction, Frame, Label, Observations, Record, Telemetry
+from schemas.times import EPOCH, MILLISECOND
 from tests.monitor.recorded import Logged as Recorded
 from tests.monitor.recorded import corrections, fed, live, offline, recorded, told
+from tests.monitor.world import START, traffic
 from tests.monitor.world import policy as policy_with
-from tests.monitor.world import traffic
 from tests.support.backtests import (
     Logged,
     as_received_by_monitor,
     filmed_days,
     judged,
     live_run,
+    measured_days,
     observed_days,
     tiny,
     write_recording,
@@ -92,8 +94,43 @@ def test_alerts_stand_beside_those_of_the_live_run(tried: Try, tmp_path: Path) -
     write_recording(tmp_path / "bad", [*observed, *judged(observed, MONITOR)])
     strict, current = tried(str(tmp_path / "bad"), rules=("strict.toml", CURRENT)).comparison.live_alerts
     assert current.same
-    assert current.equal == 2
-    assert strict.differ == ("accuracy:2026-03-02", "accuracy:2026-03-03")
+    assert current.equal == 1
+    assert strict.differ == ("accuracy:2026-03-02",)
+
+
+def test_an_alert_stands_beside_the_live_one_as_each_was_told_last(tried: Try, tmp_path: Path) -> None:
+    """Two bad days are one alert, told at the end of each."""
+    observed = observed_days(days=2, wrong=0.6)
+    write_recording(tmp_path / "bad", [*observed, *judged(observed, MONITOR)])
+    outcome = tried(str(tmp_path / "bad")).comparison.outcome
+    (live,), (backtest,) = outcome.live.alerts.values(), outcome.ran[0].alerts.values()
+    assert (live.alert_id, live.day) == ("accuracy:2026-03-02", "2026-03-03")
+    assert backtest == live
+
+
+def test_devices_give_the_live_runs_reports_and_alerts_too(tried: Try, tmp_path: Path) -> None:
+    """And the figures of all days stay those of the pictures."""
+    logged = [*observed_days(days=2), *measured_days(days=2)]
+    write_recording(tmp_path / "measured", [*logged, *judged(logged, MONITOR)])
+    comparison = tried(str(tmp_path / "measured")).comparison
+    assert all(day.equal for day in comparison.live)
+    assert comparison.live_alerts[0].same
+    assert comparison.outcome.ran[0].reports["2026-03-03"].cameras[0].device.reconnects == 90
+    assert "device" in {alert.cause for alert in comparison.outcome.ran[0].alerts.values()}
+    assert comparison.ran[0].scores.passages == 288
+
+
+def test_what_people_said_of_alerts_counts_again(tried: Try, tmp_path: Path) -> None:
+    """An alert that somebody was at is not told as open, neither by itself nor in a report."""
+    at = START + timedelta(days=1, hours=12)
+    said = [AlertAction("acknowledge", name, "anne", at, None, "") for name in ("accuracy:2026-03-02", "nothing")]
+    logged = [*observed_days(days=2, wrong=0.6), *(Logged(at, action) for action in said)]
+    write_recording(tmp_path / "said", [*logged, *judged(logged[:-1], MONITOR)])
+    comparison = tried(str(tmp_path / "said")).comparison
+    assert comparison.ran[0].alerts["accuracy:2026-03-02"].by == "anne"
+    assert comparison.ran[0].reports["2026-03-03"].alerts[0].state == "acknowledged"
+    assert comparison.live_alerts[0].same
+    assert all(day.equal for day in comparison.live)
 
 
 def test_the_same_again_gives_the_same_but_for_its_cost(tried: Try) -> None:
@@ -121,6 +158,7 @@ def test_what_differs_from_the_live_report_is_named_field_by_field(tried: Try) -
     assert not day.equal
     assert fields["scores.accuracy"] == (1.0, 0.0)
     assert fields["model_versions.0"] == ("tiny-a", "tiny-b")
+    assert fields["intervals.accuracy.value"] == (1.0, 0.0)
 
 
 def test_without_recorded_predictions_frames_are_enough_and_latencies_are_not_measured(tried: Try) -> None:
@@ -278,14 +316,19 @@ def _hard_days(seed: int, *, promises: bool) -> list[Recorded]:
 
 
 def _told_at_once(monitor: OfflineMonitor, logged: list[Recorded]) -> dict[str, bytes]:
-    """What a monitor tells that takes each record by itself, and settles after it."""
-    return told(record for each in logged for record in (*fed(monitor, each), *monitor.settle()))
+    """What a monitor tells that takes each record by itself, and settles after each millisecond."""
+    sent: list[Record] = []
+    for _, together in groupby(logged, key=lambda each: (each.at - EPOCH) // MILLISECOND):
+        for each in together:
+            sent += fed(monitor, each)
+        sent += monitor.settle()
+    return told(sent)
 
 
 def _give(feed: Feed, logged: Sequence[Logged | Recorded]) -> None:
     newest_ms = -1
     for each in sorted(logged, key=lambda each: each.at):
-        at_ms = (each.at - EPOCH) // timedelta(milliseconds=1)
+        at_ms = (each.at - EPOCH) // MILLISECOND
         if at_ms > newest_ms:
             feed.settle()
         newest_ms = at_ms
@@ -293,6 +336,8 @@ def _give(feed: Feed, logged: Sequence[Logged | Recorded]) -> None:
             feed.observations(as_received_by_monitor(each.record), [at_ms] * len(each.record.sequences))
         elif isinstance(each.record, Label):
             feed.label(each.record, at_ms)
+        elif isinstance(each.record, Telemetry):
+            feed.telemetry(each.record, at_ms)
     feed.finish()
 
 

@@ -10,7 +10,7 @@ from models.bundle import SHIPPED, load_bundle
 from processors.classifier import Classifier
 from processors.frames import FrameBatches
 from roadwatch.backtesting.claiming import Claims
-from roadwatch.backtesting.columns import as_sent, joined, part
+from roadwatch.backtesting.columns import as_sent, joined, part, timed, timings_of
 from roadwatch.backtesting.differing import Vehicles, pairs, sign_test, truths_of, worst
 from roadwatch.backtesting.predicting import Predictor, Together
 from schemas.observations import pack
@@ -37,7 +37,8 @@ def test_several_models_at_once_say_what_each_says_alone(tmp_path: Path) -> None
         result = work.process(received)
         work.close()
         (alone,) = pack((prediction for _, prediction in result.predictions), result.labels)
-        assert replace(predictor.narrow(wide, number), latency_ms=alone.latency_ms) == alone
+        rows = range(len(alone.sequences))
+        assert timed(predictor.narrow(wide, number), [timings_of(alone, row) for row in rows]) == alone
 
 
 def test_what_was_recorded_is_claimed_in_its_batches_and_the_rest_is_left() -> None:

@@ -1,5 +1,6 @@
 """Every command helps; a person's mistake ends in a message, never in a traceback."""
 
+import json
 import os
 import subprocess
 import sys
@@ -73,3 +74,23 @@ def test_all_faults_of_settings_and_their_places_are_told(tmp_path: Path) -> Non
     assert done.returncode == 2
     assert "monitor.timezone" in done.stderr
     assert "mail.port" in done.stderr
+
+
+def test_faults_of_what_the_settings_name_are_told_at_once(tmp_path: Path) -> None:
+    """Of cameras, rules and subscriptions."""
+    (tmp_path / "roadwatch.toml").write_text(
+        '[monitor]\nrules_file = "rules.toml"\n[[mail.subscriptions]]\nto = "a@example.org"\ncauses = ["fogg"]\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "cameras.toml").write_text("[[cameras]]\n", encoding="utf-8")
+    (tmp_path / "rules.toml").write_text('[[rules]]\nname = "mine"\nmetric = "acuracy"\n', encoding="utf-8")
+    done = _run(tmp_path, "config", "check")
+    assert done.returncode == 2
+    for said in ("cameras.toml: camera ''", "rules.toml: rule 'mine'", "a@example.org: 'fogg' is no cause"):
+        assert said in done.stderr
+
+
+def test_sound_settings_say_what_they_name(tmp_path: Path) -> None:
+    done = _run(tmp_path, "config", "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)["cameras"]) == (0, [])
+    assert "accuracy" in json.loads(done.stdout)["rules"]

@@ -1,11 +1,13 @@
 """The live view shows what the records said."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from roadwatch.demo.state import RunState
 from roadwatch.demo.view import Teller, live_view
+from schemas.records import CameraDay, Tally
 from tests.support.records import a_prediction, an_alert
 
 
@@ -44,6 +46,16 @@ def test_each_alert_is_told_once() -> None:
     assert capture.get().count("Accuracy 42.0 %") == 1
 
 
+def test_an_alert_that_is_over_is_told_once_more_as_such() -> None:
+    console = Console(width=140, force_terminal=False)
+    teller, state = Teller(console), RunState(started=0.0)
+    with console.capture() as capture:
+        for told in (an_alert(), an_alert(title="Accuracy 41.0 %"), an_alert(state="resolved")):
+            state.feed(told, now=1.0)
+            teller.tell(state)
+    assert [line[:15].strip() for line in capture.get().splitlines()] == ["alert: critical", "alert: over"]
+
+
 def test_the_first_mail_is_timed_from_the_start() -> None:
     state = RunState(started=5.0)
     assert state.first_mail_s is None
@@ -52,9 +64,33 @@ def test_the_first_mail_is_timed_from_the_start() -> None:
     assert state.first_mail_s == 7.0
 
 
-def test_a_revision_takes_its_days_place() -> None:
-    first = an_alert()
+def test_an_alert_told_again_takes_its_own_place_and_its_end_another() -> None:
+    """Also where it has become worse."""
+    first, state = an_alert(), RunState(started=0.0)
+    for told in (first, replace(first, title="worse"), replace(first, state="resolved", title="over")):
+        state.feed(told, now=1.0)
+    assert [alert.title for alert in state.alerts.values()] == ["worse", "over"]
+
+
+def test_an_alert_is_one_mail_whatever_becomes_of_it() -> None:
+    """Hints are for the report alone, until they become worse."""
+    first, state = an_alert(), RunState(started=0.0)
+    hint = replace(first, alert_id="hint", severity="info")
+    for told in (first, replace(first, state="acknowledged"), first, replace(first, state="resolved"), hint):
+        state.feed(told, now=1.0)
+    assert state.to_be_mailed == {first.alert_id}
+    state.feed(replace(hint, severity="warning"), now=2.0)
+    assert state.to_be_mailed == {first.alert_id, "hint"}
+
+
+def test_each_day_that_pictures_tell_of_gets_a_report() -> None:
+    """From the first news of it; what devices alone tell of gets none."""
     state = RunState(started=0.0)
-    state.feed(first, now=1.0)
-    state.feed(replace(first, title="again"), now=2.0)
-    assert [alert.title for alert in state.alerts.values()] == ["again"]
+    for revision, part, day in (
+        (0, "pictures", "2026-03-02"),
+        (1, "pictures", "2026-03-02"),
+        (0, "device", "2026-03-03"),
+    ):
+        at = datetime(2026, 3, int(day[-2:]), tzinfo=UTC)
+        state.feed(CameraDay("gate", day, "UTC", revision, at, at + timedelta(days=1), Tally(), part=part), now=1.0)
+    assert state.days == {"2026-03-02"}

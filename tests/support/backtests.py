@@ -23,7 +23,7 @@ from runtime.settings import MonitorSettings
 from schemas.codec import Codec
 from schemas.ids import frame_id, passage_id
 from schemas.observations import pack
-from schemas.records import Alert, Box, DayReport, Frame, Label, Observations, Record
+from schemas.records import Alert, AlertAction, Box, DayReport, Frame, Label, Observations, Record, Telemetry
 from schemas.times import EPOCH
 from schemas.topics import Names
 from tests.models.bundles import tiny_bundle, tiny_graph
@@ -95,6 +95,18 @@ def observed_days(
     return found
 
 
+def measured_days(cameras: Sequence[str] = ("north", "south"), days: int = 2) -> list[Logged]:
+    """What their devices say each ten minutes: on the second day's noon the source is opened again and again."""
+    found = list[Logged]()
+    for camera in cameras:
+        for number in range(days * 144):
+            at = START + number * timedelta(minutes=10)
+            lost = max(0, min(number - 216, 18)) * 5
+            told = Telemetry(camera, at, "running", 31.0, None, (), 600 * number, 60 * number, {}, lost)
+            found.append(Logged(at + timedelta(seconds=1), told))
+    return found
+
+
 def filmed_days(camera: str = "gate", days: int = 2, vehicles: int = 12) -> list[Logged]:
     """Frames and labels: trucks are bright and cars are dark, by and large."""
     rng, found = np.random.default_rng(5), list[Logged]()
@@ -151,17 +163,25 @@ def live_run(logged: Sequence[Logged], bundle: Bundle, settings: MonitorSettings
 
 
 def judged(logged: Sequence[Logged], settings: MonitorSettings) -> list[Logged]:
-    """What a monitor makes of observations and labels."""
+    """What a monitor makes of observations, labels, telemetry, and of what people say of its alerts."""
     monitor = OfflineMonitor(policy(settings), rules_of(settings))
-    sent: list[Record] = []
-    for each in sorted(logged, key=lambda each: each.at):
-        if isinstance(each.record, Observations):
-            sent += monitor.observations(as_received_by_monitor(each.record), each.at)
-        elif isinstance(each.record, Label):
-            sent += monitor.label(each.record, each.at)
+    sent = [record for each in sorted(logged, key=lambda each: each.at) for record in _taken(monitor, each)]
     last = max(each.at for each in logged)
     sent += monitor.finish()
     return [Logged(last, record) for record in sent if isinstance(record, DayReport | Alert)]
+
+
+def _taken(monitor: OfflineMonitor, logged: Logged) -> list[Record]:
+    match logged.record:
+        case Observations() as batch:
+            return monitor.observations(as_received_by_monitor(batch), logged.at)
+        case Label() as label:
+            return monitor.label(label, logged.at)
+        case Telemetry() as telemetry:
+            return monitor.telemetry(telemetry, logged.at)
+        case AlertAction() as action:
+            return monitor.settle() + monitor.action(action)
+    return []
 
 
 def as_received_by_monitor(batch: Observations) -> Observations:

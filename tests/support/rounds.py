@@ -1,24 +1,32 @@
 """One replay through services of its own on a running cluster, with kills where they are wanted."""
 
+import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from producers.recordings.entries import TOPICS, outgoing_of
+from producers.recordings.recording import Located, Recording, Selection
+from roadwatch.backtesting.stream import readers_of
 from roadwatch.supervisor import Service, Supervisor
 from runtime.admin import TopicAdmin
-from runtime.clients import Reader
+from runtime.clients import Reader, Writer
 from runtime.settings import Settings, load_settings
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.records import Origin, Prediction, Timings
-from schemas.topics import ALERTS, PREDICTIONS, REPORTS, Topic
+from schemas.topics import PREDICTIONS, Topic
+from tests.monitor.recorded import shuffled
+from tests.support.monitors import told_on_topics
 
 CODEC = Codec()
 PATIENCE_S = 120.0
@@ -101,20 +109,20 @@ def kill(supervisor: Supervisor) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def replay(at: Round, recording: Path, *options: str, supervisor: Supervisor, kill_after_s: float | None) -> None:
-    """Send a recording, killing the services once on the way if a time is given."""
+def replay(at: Round, recording: Path, *options: str, supervisor: Supervisor, kills: Sequence[float] = ()) -> None:
+    """Send a recording, killing the services so many seconds later, one time after the other."""
     line = command(at.file, "replay", str(recording), *options)
-    killed, started = kill_after_s is None, time.monotonic()
+    left, started = sorted(kills), time.monotonic()
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as sending:
-        while sending.poll() is None:
-            if not killed and kill_after_s is not None and time.monotonic() - started > kill_after_s:
+        while sending.poll() is None or left:
+            if left and time.monotonic() - started > left[0]:
                 kill(supervisor)
-                killed = True
+                left.pop(0)
             supervisor.check()
             time.sleep(0.05)
         said = sending.stderr.read() if sending.stderr else ""
-    if sending.returncode or not killed:
-        raise AssertionError(f"the replay ended with {sending.returncode}, killed: {killed}\n{said}")
+    if sending.returncode:
+        raise AssertionError(f"the replay ended with {sending.returncode}\n{said}")
 
 
 def await_records(at: Round, topic: Topic, wanted: int, supervisor: Supervisor, quiet_s: float = 3.0) -> None:
@@ -138,6 +146,34 @@ def predictions(at: Round) -> dict[str, Prediction]:
     return {p.frame_id: p for p in bare}
 
 
-def told(at: Round) -> tuple[list[bytes], list[bytes]]:
-    """The bytes of its reports, and of its alerts, each once and sorted: alerts may come twice."""
-    return sorted(at.records(REPORTS)), sorted(set(at.records(ALERTS)))
+def send_shuffled(at: Round, recording: Recording, topics: Sequence[str], rng: random.Random) -> None:
+    """Send topics of a recording at once; only what one camera has on one of them keeps its order."""
+    readers, chains = readers_of(recording), defaultdict[tuple[object, ...], list[Located]](list)
+    for located in recording.entries(Selection(topics=frozenset(topics))):
+        chains[located.topic, located.entry.key].append(located)
+    with Writer(at.settings.kafka, CODEC) as writer:
+        for located in shuffled(rng, chains.values()):
+            target = at.settings.kafka.names.of(TOPICS[located.topic])
+            outgoing = outgoing_of(located.entry, readers[located.topic], target, CODEC)
+            writer.send_bytes(replace(outgoing, partition=located.partition))
+        writer.flush()
+
+
+def await_told(at: Round, wanted: int, supervisor: Supervisor, quiet_s: float = 3.0) -> dict[str, bytes]:
+    """Reports and alerts, once there are so many, and a while later: nothing more should come."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := len(told_on_topics(at.settings))) < wanted:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{at.name}: {found} of {wanted} reports and alerts after {PATIENCE_S:.0f} s")
+        supervisor.check()
+        time.sleep(0.5)
+    time.sleep(quiet_s)
+    return told_on_topics(at.settings)
+
+
+def digest(told: Mapping[str, bytes]) -> str:
+    """A hash of all that was told."""
+    found = hashlib.sha256()
+    for name, data in sorted(told.items()):
+        found.update(f"{name} {len(data)} ".encode() + data)
+    return found.hexdigest()

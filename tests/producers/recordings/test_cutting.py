@@ -13,6 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cameras import Policy
+from monitor.offline import OfflineMonitor
+from monitor.rules import shipped_rules
 from producers.recordings.container import UNREAD
 from producers.recordings.cutting import Sequences, cut
 from producers.recordings.entries import TOPICS, entry_of, reader_of
@@ -26,7 +28,7 @@ from schemas.codec import Codec
 from schemas.errors import ConfigurationError, RecordingError
 from schemas.records import CameraDay, Frame, Label, Observations, Prediction, Record
 from schemas.times import from_ms
-from tests.monitor.world import START, Bus, end, policy
+from tests.monitor.world import START, policy
 from tests.support.entries import kept
 from tests.support.records import NOON, a_frame
 from tests.support.replays import entry, recorded
@@ -56,22 +58,24 @@ def _is_read(topic: str, wanted: str, entry: object) -> bool:
     return topic == wanted and getattr(entry, "schema", UNREAD) != UNREAD
 
 
-def _days(path: Path, rules: Policy = PATIENT) -> dict[tuple[str, str], CameraDay]:
-    """What the monitor hands in, once every camera has ended; drifts, which remember days before, aside."""
-    bus, recording = Bus(rules), open_recording(path)
+def _days(path: Path, rules: Policy = PATIENT) -> dict[tuple[str, str], tuple[CameraDay, CameraDay]]:
+    """What the monitor hands in when a day closes, and last of all: with labels late or not, once every camera has ended.
+
+    Findings, which remember days before, are put aside, and how often late labels came: other days' labels are turns.
+    """
+    monitor, recording, sent = OfflineMonitor(rules, shipped_rules(0.6, 50)), open_recording(path), list[Record]()
     readers = {name: reader_of(name, topic) for name, topic in recording.index.topics.items()}
-    last: dict[str, Observations] = {}
     for one in recording.entries():
         record = readers[one.topic].record(one.entry) if one.entry.schema != UNREAD else None
         logged_at = from_ms(one.entry.logged_ms)
         if isinstance(record, Observations):
-            bus.batch(record, one.offset, logged_at)
-            last[record.camera_id] = record
+            sent += monitor.observations(record, logged_at)
         elif isinstance(record, Label):
-            bus.label(record, one.offset, logged_at)
-    for camera, batch in last.items():
-        bus.observe([end(camera, 10**9, batch.captured_at[-1])], 10**9, START + 9 * DAY)
-    return {(day.camera_id, day.day): replace(day, drifts=()) for day in bus.closed()}
+            sent += monitor.label(record, logged_at)
+    sent += monitor.finish()
+    closed = [replace(day, findings=(), revision=1) for day in sent if isinstance(day, CameraDay) and day.revision]
+    first, last = ({(day.camera_id, day.day): day for day in days} for days in (reversed(closed), closed))
+    return {key: (first[key], day) for key, day in last.items()}
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +113,12 @@ def test_what_closed_a_day_in_the_whole_closes_it_in_the_cut(
 
 def test_the_figures_that_are_compared_hold_every_count(road: Path) -> None:
     """Else the test above would say little."""
-    tally = _days(road)["east", "2026-03-03"].tally
+    tally = _days(road)["east", "2026-03-03"][-1].tally
     assert min(tally.frames, tally.heartbeats, tally.passage_frames, tally.dissenting_frames, tally.labels) > 0
     assert tally.vehicle_cells
     assert tally.frame_cells
     assert tally.unmatched_labels
+    assert tally.late_labels
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -34,8 +34,10 @@ def test_a_clear_day_raises_no_alert(outcome: Outcome) -> None:
 
 
 def test_fog_is_noticed_on_the_bridge_and_nowhere_else(outcome: Outcome) -> None:
-    alerts = outcome.raised(day=FOGGY)
-    assert [(alert.rule, alert.camera_id, alert.metric) for alert in alerts] == [("drift", "bridge", "brightness")]
+    """One alert, which names the cause and when it began."""
+    (alert,) = outcome.raised(day=FOGGY)
+    assert (alert.rule, alert.camera_id, alert.cause) == ("incident", "bridge", "fog")
+    assert f"{alert.since:%H}" == "04"
 
 
 def test_a_floor_of_four_in_five_would_have_alerted_on_the_dusky_day(
@@ -47,9 +49,17 @@ def test_a_floor_of_four_in_five_would_have_alerted_on_the_dusky_day(
     assert [alert.day for alert in stricter.raised(rule="accuracy")] == [DUSKY]
 
 
-@pytest.mark.parametrize(("camera", "drifts"), [("bridge", {FOGGY, DUSKY}), ("harbour", {DUSKY})])
-def test_each_camera_drifts_on_its_bad_days(outcome: Outcome, camera: str, drifts: set[str]) -> None:
-    assert {alert.day for alert in outcome.raised(rule="drift", camera=camera)} == drifts
+@pytest.mark.parametrize(
+    ("camera", "life"),
+    [
+        ("bridge", [("fog", "open", FOGGY), ("fog", "resolved", DUSKY)]),
+        ("harbour", [("dark", "open", DUSKY)]),
+    ],
+)
+def test_each_camera_has_an_alert_for_its_bad_day(outcome: Outcome, camera: str, life: list[tuple[str, ...]]) -> None:
+    """Fog lifts in the night; the dusk is still there when the recording ends."""
+    alerts = outcome.raised(rule="incident", camera=camera)
+    assert [(alert.cause, alert.state, alert.day) for alert in alerts] == life
 
 
 def test_a_real_kafka_gives_the_same_answer(
