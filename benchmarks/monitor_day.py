@@ -32,6 +32,7 @@ from runtime.admin import TopicAdmin
 from runtime.broker import LocalBroker
 from runtime.clients import Reader, Writer
 from runtime.settings import Settings, load_settings
+from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.replayed import logged_at_header
 from schemas.topics import OBSERVATIONS, REPORTS
@@ -72,7 +73,9 @@ class Served:
     closed: Look
     "When the report was out."
     revised: Look
-    "When late labels were folded, and their revisions out."
+    "When late labels were folded."
+    revisions: int
+    "Reports that they made."
     peak_mb: float
     "The most memory ever."
 
@@ -114,7 +117,8 @@ def _served(day: BusyDay, folder: Path) -> Served:
             closed = watched.look()
             written += _write(settings, day.afterwards())
             revised = watched.until(written.total())[-1]
-            return Served(looks, folded_s, report_s, closed, revised, watched.peak_mb())
+            revisions = len(list(read_all(settings.kafka, settings.kafka.names.of(REPORTS)))) - 1
+            return Served(looks, folded_s, report_s, closed, revised, revisions, watched.peak_mb())
 
 
 def _settings(folder: Path, servers: str) -> Settings:
@@ -220,8 +224,8 @@ def _served_table(served: Served) -> Table:
 
 def _served_words(served: Served) -> str:
     return (
-        f"{served.looks[-1].records:,} records folded in {served.folded_s:.0f} s; the report came {served.report_s:.1f} s after the last"
-        f" record; peak {served.peak_mb:.0f} MB"
+        f"{served.looks[-1].records:,} records folded in {served.folded_s:.0f} s; the report came {served.report_s:.1f} s"
+        f" after the last record; late labels made {served.revisions} revisions; peak {served.peak_mb:.0f} MB"
     )
 
 

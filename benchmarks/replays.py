@@ -45,8 +45,8 @@ from tests.support.rounds import (
 
 ROUNDS = 10
 SPEED = ("--speed", "10")
-KILL_S = (0.5, 4.0)
-"When services are killed, from and to: a replay takes some five seconds, a backlog less."
+KILL_S = (2.0, 9.0)
+"When services are killed, from and to: their start takes two seconds, a replay ten, and a backlog no longer."
 WATCHED = ("observations", "labels", "telemetry")
 RULES = ("timezone", "label_patience", "min_labels")
 LATE = 5
@@ -181,7 +181,7 @@ def _caught_up(at: Round, original: Original, kills: list[float], rng: random.Ra
     send_shuffled(at, open_recording(original.recording), WATCHED, rng)
     with serving(at, ["monitor"]) as monitor:
         for pause_s in kills:
-            time.sleep(2 + pause_s)  # a monitor's start takes some two seconds
+            time.sleep(pause_s)
             kill(monitor)
         return await_told(at, len(original.told), monitor)
 

@@ -149,6 +149,11 @@ CAUSES: Final[Mapping[str, Cause]] = _table()
 "In the order of the table, which decides between equals."
 
 
+def group_of(finding: Finding) -> str:
+    """The group of signals that a finding is of; empty for what is of none."""
+    return next((name for name, signals in GROUPS.items() if finding.signal in signals), "")
+
+
 def diagnose(findings: Sequence[Finding], context: Context) -> Diagnosis:
     """Which cause explains a camera's findings best.
 

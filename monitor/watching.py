@@ -31,6 +31,10 @@ BACK: Final = 0.5
 "Of the way from before to after: a finding is over when the newest values are nearer to before."
 MUCH: Final = 2.0
 "Likewise: another one begins when they are this far."
+CONCEDED: Final = 3
+"Newest values whose mean suffices where another signal of the same pictures has changed …"
+PLAIN: Final = 1.0
+"… by so many units."
 LONGEST: Final = timedelta(days=7)
 "What has lasted so long is usual."
 USUAL_NOW: Final = "it has lasted for a week and counts as usual from now on"
@@ -141,6 +145,7 @@ class Watch:
         self._detector = signal.detector()
         self._habit = signal.habit()
         self._lasting: Lasting | None = None
+        self._recent: list[tuple[int, float]] = []
         self._last_us = -1
 
     @property
@@ -158,7 +163,23 @@ class Watch:
         if usual is None:
             return ()
         moved = (level - usual.level) / self._unit(usual)
+        self._recent = [*self._recent, (look.at_us, round(moved, 4))][-CONCEDED:]
         return (*self._followed(look, usual, moved), *self._found(look, usual, moved))
+
+    def concede(self, look: Look) -> tuple[Finding, ...]:
+        """Find a change on less proof, because another signal of the same pictures has changed: one fault moves several."""
+        usual = self._habit.at(look.at_us)
+        if usual is None or self._lasting or len(self._recent) < CONCEDED:
+            return ()
+        moved = sum(moved for _, moved in self._recent) / CONCEDED
+        if abs(moved) < PLAIN or not self.signal.harms(moved):
+            return ()
+        return (self._begun(look, usual, Change(0.0, moved, CONCEDED, self._recent[0][0])),)
+
+    @property
+    def is_harmed(self) -> bool:
+        """Whether a finding that does harm is not over."""
+        return self._lasting is not None and self._lasting.worse
 
     def _unit(self, usual: Usual) -> float:
         return max(self.signal.unit, SPREADS * usual.spread)
@@ -245,6 +266,7 @@ class Watch:
     def snapshot(self) -> dict[str, Any]:
         """The whole state, as JSON; what is empty is left out."""
         state = {
+            "recent": self._recent,
             "detector": self._detector.snapshot(),
             "habit": self._habit.snapshot(),
             "last_us": self._last_us,
@@ -259,6 +281,7 @@ class Watch:
         if not plain:
             return watch, ""
         watch._last_us = plain["last_us"]
+        watch._recent = [(at_us, moved) for at_us, moved in plain.get("recent", ())]
         watch._habit = signal.habit.restore(plain["habit"]) if "habit" in plain else watch._habit
         watch._lasting = Lasting(*plain["lasting"]) if "lasting" in plain else None
         try:

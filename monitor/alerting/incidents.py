@@ -15,7 +15,7 @@ from monitor.alerting.entries import INCIDENT, Entry
 from monitor.alerting.pace import PATIENCE_US, Clock, Pace
 from monitor.alerting.versions import Versions
 from monitor.alerting.wording import described, over, severity_of, spread
-from monitor.causes import CAUSES, MODEL, Context, Diagnosis, diagnose
+from monitor.causes import CAUSES, MODEL, Context, Diagnosis, diagnose, group_of
 from monitor.findings import finding_of, plain_finding
 from monitor.subscriptions import RANKS
 from monitor.windows import Calendar, span_us
@@ -154,8 +154,13 @@ class Following:
             return False
         cause = diagnose([finding], self._context(finding.camera_id, finding.since)).cause
         severity = severity_of(CAUSES[cause], [finding])
-        unlike = _is_plain(finding) and cause != entry.alert.cause
+        unlike = cause != entry.alert.cause and (_is_plain(finding) or self._is_of_another_kind(entry, finding))
         return unlike or RANKS[severity] > RANKS[entry.alert.severity]
+
+    @staticmethod
+    def _is_of_another_kind(entry: Entry, finding: Finding) -> bool:
+        """Whether it is about what nothing of the incident is about; what the model says may follow from anything."""
+        return finding.signal not in MODEL and group_of(finding) not in map(group_of, entry.alert.findings)
 
     # What is due
 

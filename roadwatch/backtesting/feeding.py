@@ -1,8 +1,9 @@
 """Observations into the monitors of one model's rule sets, in larger batches than they were logged in.
 
 A monitor's result does not depend on how frames are batched, but for one thing: it keeps when the record was logged that
-opened or completed a day. So records are joined only while none of them opens or completes a day, ends a camera's source, or holds a picture
-that is ahead of the clock; each of those goes in by itself. Each row keeps when it was logged, for news of a camera bear that.
+opened or completed a day. So records are joined only while none of them opens or completes a day, ends a camera's source,
+or holds a picture that is ahead of the clock; each of those goes in by itself. Each row keeps when it was logged, for news
+of a camera bear that.
 """
 
 from collections.abc import Callable, Iterable, Sequence

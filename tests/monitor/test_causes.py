@@ -21,17 +21,25 @@ TABLE = [
     ("moved", [("moved", 0.1, 0.6), ("structure", 0.05, 0.4), ("contrast", 40, 50), ("confidence", 0.9, 0.7)]),
     ("fog", [*FOGGY, ("brightness", 90, 120)]),
     ("fog", [*FOGGY, ("confidence", 0.9, 0.6), ("flip", 0.1, 0.3), ("pressure", 1012, 1004)]),
-    ("fog", [*FOGGY, ("blurred", 100, 30)]),
     ("fog", [("contrast", 41, 25), ("sharpness", 210, 120)]),
+    ("fog", [("structure", 0.11, 0.5), ("brightness", 83, 138), ("sharpness", 836, 169), ("contrast", 22.6, 15.4)]),
+    ("fog", [("structure", 0.47, 1.07), ("brightness", 20, 32), ("contrast", 10.8, 7.1)]),
     ("rain", [("noise", 2, 3), ("contrast", 41, 30)]),
     ("rain", [("noise", 2, 3), ("sharpness", 210, 260), ("contrast", 41, 30), ("confidence", 0.9, 0.8)]),
     ("rain", [("sharpness", 210, 260), ("contrast", 41, 30)]),
     ("dark", [("brightness", 110, 60)]),
+    ("dark", [("brightness", 117, 64), ("contrast", 34, 19), ("sharpness", 1250, 415)]),
     ("dark", [("brightness", 110, 40), ("contrast", 41, 15), ("sharpness", 210, 90)]),
     ("dark", [("brightness", 110, 40), ("contrast", 41, 25), ("noise", 2, 4)]),
     ("dirty-lens", [("sharpness", 210, 130), ("structure", 0.05, 0.09)]),
+    (
+        "dirty-lens",
+        [("structure", 0.15, 0.5), ("brightness", 135, 104), ("contrast", 31, 15.4), ("sharpness", 1157, 213)],
+    ),
+    ("dirty-lens", [("structure", 0.09, 0.48), ("brightness", 119, 93)]),
     ("dirty-lens", [("sharpness", 210, 130), ("contrast", 41, 35), ("structure", 0.05, 0.09)]),
     ("blurred-lens", [("blurred", 100, 30)]),
+    ("blurred-lens", [("blurred", 100, 30), ("sharpness", 984, 104), ("contrast", 29, 15.5)]),
     ("blurred-lens", [("sharpness", 210, 60)]),
     ("blurred-lens", [("blurred", 100, 30), ("sharpness", 210, 60), ("confidence", 0.9, 0.6)]),
     ("noise", [("noise", 2, 6)]),
@@ -120,7 +128,7 @@ def test_evidence_has_figures_and_begins_with_the_strongest() -> None:
         "Contrast fell from 41.2 to 18.3, by 56%.",
         "Sharpness fell from 210 to 60.4, by 71%.",
     )
-    assert (diagnosis.leading.signal, diagnosis.runner_up) == ("contrast", "unknown")
+    assert (diagnosis.leading.signal, diagnosis.runner_up) == ("contrast", "blurred-lens")
 
 
 def test_a_note_says_what_numbers_do_not() -> None:

@@ -350,3 +350,19 @@ def test_a_day_is_counted_by_signal_and_bucket() -> None:
     assert counts["class-mix"].buckets == {"car": 3}
     assert (counts["brightness"].buckets, counts["sharpness"].buckets) == ({"0": 1, "15": 1}, {"0": 1, "23": 1})
     assert counts["noise"].count == 1
+
+
+def test_what_has_moved_plainly_is_found_with_what_is_proved() -> None:
+    """Contrast is found with the brightness that falls with it, though it has moved too little to be proved by itself."""
+    watches = Watches.fresh()
+    found = [f for i in range(6 * 24 * 3) for f in looked(watches, i, brightness=120.0, contrast=40.0)]
+    assert found == []
+    later = [f for i in range(6 * 24 * 3, 6 * 24 * 3 + 12) for f in looked(watches, i, brightness=50.0, contrast=29.0)]
+    assert {finding.signal for finding in later} == {"brightness", "contrast"}
+    assert next(f for f in later if f.signal == "contrast").samples == 3
+
+
+def looked(watches: Watches, tens: int, brightness: float, contrast: float) -> tuple[Finding, ...]:
+    """A whole picture so many times ten minutes after the first."""
+    values = PictureValues(brightness, contrast, 900.0, 0.0)
+    return watches.see_picture("gate", f"gate:e:{tens}", tens * 600_000_000, values, b"")
