@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from rich.console import Console
@@ -34,8 +33,9 @@ from runtime.clients import Reader, Writer
 from runtime.settings import Settings, load_settings
 from runtime.spans import read_all
 from schemas.codec import Codec
+from schemas.records import CameraDay
 from schemas.replayed import logged_at_header
-from schemas.topics import OBSERVATIONS, REPORTS
+from schemas.topics import CAMERA_DAYS, OBSERVATIONS, REPORTS
 
 LOOK_S: Final = 0.5
 "How often memory is looked at."
@@ -75,7 +75,7 @@ class Served:
     revised: Look
     "When late labels were folded."
     revisions: int
-    "Reports that they made."
+    "Camera-days that they made anew."
     peak_mb: float
     "The most memory ever."
 
@@ -117,8 +117,7 @@ def _served(day: BusyDay, folder: Path) -> Served:
             closed = watched.look()
             written += _write(settings, day.afterwards())
             revised = watched.until(written.total())[-1]
-            revisions = len(list(read_all(settings.kafka, settings.kafka.names.of(REPORTS)))) - 1
-            return Served(looks, folded_s, report_s, closed, revised, revisions, watched.peak_mb())
+            return Served(looks, folded_s, report_s, closed, revised, _revisions(settings), watched.peak_mb())
 
 
 def _settings(folder: Path, servers: str) -> Settings:
@@ -154,16 +153,21 @@ def _await_report(settings: Settings) -> float:
     return time.monotonic() - started
 
 
+def _revisions(settings: Settings) -> int:
+    records = read_all(settings.kafka, settings.kafka.names.of(CAMERA_DAYS))
+    return sum(CODEC.decode(record.value, CameraDay).revision > 1 for record in records)
+
+
 class _Watched:
     """A monitor's process, looked at from outside."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, observations: int) -> None:
-        self._process, self._port, self._observations = process, port, observations
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, port: int, observations: int) -> None:
+        self._process, self._log, self._port, self._observations = process, log, port, observations
 
     def look(self) -> Look:
         """How far it has come, and what it costs."""
         if self._process.poll() is not None:
-            raise SystemExit(f"the monitor ended with {self._process.returncode}")
+            raise SystemExit(f"the monitor ended: {self._log.read_text(encoding='utf-8')[-2000:]}")
         folded = self._folded()
         share = folded[OBSERVATIONS.name] / self._observations
         return Look(folded.total(), share, self._status_mb("VmRSS"), self._cpu_s())
@@ -187,13 +191,13 @@ class _Watched:
         try:
             with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=PATIENCE_S) as answer:
                 found = re.findall(FOLDED, answer.read().decode(), re.MULTILINE)
-        except URLError:
+        except OSError:
             found = []
         return Counter({topic: int(float(count)) for topic, count in found})
 
     def _status_mb(self, name: str) -> float:
         lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), 0.0)
 
     def _cpu_s(self) -> float:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -203,9 +207,10 @@ class _Watched:
 @contextmanager
 def _monitor(folder: Path, settings: Settings, observations: int) -> Iterator[_Watched]:
     command = [sys.executable, "-m", "roadwatch", "--settings", str(folder / "roadwatch.toml"), "monitor"]
-    with (folder / "monitor.log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+    log = folder / "monitor.log"
+    with log.open("wb") as lines, subprocess.Popen(command, stderr=lines) as process:
         try:
-            yield _Watched(process, settings.service.metrics_port or 0, observations)
+            yield _Watched(process, log, settings.service.metrics_port or 0, observations)
         finally:
             process.terminate()
 
@@ -225,7 +230,7 @@ def _served_table(served: Served) -> Table:
 def _served_words(served: Served) -> str:
     return (
         f"{served.looks[-1].records:,} records folded in {served.folded_s:.0f} s; the report came {served.report_s:.1f} s"
-        f" after the last record; late labels made {served.revisions} revisions; peak {served.peak_mb:.0f} MB"
+        f" after the last record; late labels revised {served.revisions} camera-days; peak {served.peak_mb:.0f} MB"
     )
 
 

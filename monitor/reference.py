@@ -23,7 +23,7 @@ MATTERS: Final = 0.3
 PROVEN: Final = 0.01
 "A corrected p below this is no chance."
 LEAST_SPREAD: Final = 0.25
-"Of a signal's unit: what varies less counts as if it varied so much."
+"Of a signal's unit, and of a half at most: what varies less counts as if it varied so much."
 PICTURES_A_DAY: Final = 24
 "Whole pictures of one hour resemble each other: a day's count as so many independent ones."
 FEWEST: Final = 5
@@ -137,7 +137,7 @@ def _least_spread(name: str, mean: float) -> float:
     """The signal's least standard deviation, near its mean."""
     signal = BY_NAME[name]
     level = signal.scaled(mean)
-    return signal.unscaled(level + LEAST_SPREAD * signal.unit) - mean
+    return signal.unscaled(level + LEAST_SPREAD * min(signal.unit, 0.5)) - mean
 
 
 def _likeness(day: SignalCounts, before: SignalCounts) -> float:

@@ -17,7 +17,7 @@ RULE = "all-silent"
 ACTIONS = (
     "Run 'roadwatch health' where cameras and processors run, and look at their logs: is one of them down?",
     "Is the network to the cameras there, and the broker's disk not full?",
-    "If the cameras were switched off on purpose, silence it: 'roadwatch alerts silence rule=all-silent --for 1d'.",
+    "If the cameras are switched off on purpose at times, set monitor.silence_after to more than that, or to zero.",
 )
 
 

@@ -105,8 +105,9 @@ def test_a_file_with_a_wrong_line_sends_nothing(kafka: KafkaSettings, labels_fil
 
 def test_the_right_lines_are_sent_when_asked_for(kafka: KafkaSettings, labels_file: Path) -> None:
     assert imported(kafka, labels_file, "--skip-bad") == 0
-    labels = [Codec().decode(record.value, Label) for record in on(kafka, LABELS)]
+    *labels, done = [Codec().decode(record.value, Label) for record in on(kafka, LABELS)]
     assert [(label.frame_id, label.label) for label in labels] == [("gate:e:1", "car"), ("gate:e:3", "truck")]
+    assert (done.frame_id, done.label, done.complete_until) == (None, None, None)  # late ones need not wait
 
 
 def test_a_dry_run_sends_nothing(kafka: KafkaSettings, labels_file: Path) -> None:

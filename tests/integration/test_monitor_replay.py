@@ -14,7 +14,7 @@ from runtime.offsets import Offsets
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.errors import BrokerError
-from schemas.records import Alert, Label, Observations, Record, Telemetry
+from schemas.records import Alert, CameraDay, Label, Observations, Record, Tally, Telemetry
 from schemas.replayed import logged_at_header
 from schemas.topics import LABELS, OBSERVATIONS, PASSAGES, REPORTS, TELEMETRY, Topic
 from tests.monitor.recorded import (
@@ -31,7 +31,7 @@ from tests.monitor.recorded import (
     shuffled,
     told,
 )
-from tests.monitor.world import START, milliseconds, policy
+from tests.monitor.world import START, Bus, milliseconds, policy
 from tests.support.monitors import judging, monitor, sent, told_on_topics
 
 pytestmark = pytest.mark.integration
@@ -139,6 +139,27 @@ def test_the_stream_has_what_could_go_wrong() -> None:
     assert {alert.rule for alert in alerts} == {"accuracy", "incident"}
     assert {alert.state for alert in alerts} == {"open", "resolved"}
     assert {finding.kind for alert in alerts for finding in alert.findings} == {"drift", "integrity", "device"}
+
+
+def test_news_that_a_kill_repeats_open_no_closed_day_again() -> None:
+    """A camera that has ended is not missed while another goes on."""
+    bus = Bus()
+    for hour in range(1, 24):
+        hand_in(bus, "east", hour)
+        hand_in(bus, "west", hour)
+    hand_in(bus, "east", 24, revision=1)
+    hand_in(bus, "east", 23)
+    for hour in range(24, 48):
+        hand_in(bus, "west", hour)
+    assert not bus.of(Alert)
+
+
+def hand_in(bus: Bus, camera_id: str, hour: int, revision: int = 0) -> None:
+    """What a camera says that has come so far, of the day that it is in."""
+    seen = START + hour * HOUR
+    day = START + (0 if revision else hour // 24) * 24 * HOUR
+    news = CameraDay(camera_id, f"{day:%Y-%m-%d}", "UTC", revision, day, day + 24 * HOUR, Tally(), seen_until=seen)
+    bus.hand_in(news, milliseconds(seen))
 
 
 def test_the_ends_of_partitions_are_told(settings: Settings) -> None:

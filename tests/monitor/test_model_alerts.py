@@ -10,6 +10,7 @@ from monitor.mail import compose
 from monitor.model_alerts import refusal_alert, take_model_event
 from monitor.outcomes import Position
 from monitor.policies import policy
+from monitor.stillness import Stillness
 from monitor.windows import Calendar
 from runtime.settings import MonitorSettings
 from schemas.codec import Codec
@@ -63,7 +64,7 @@ def test_the_mail_can_be_written() -> None:
 
 def folds() -> Folds:
     """What records do, by the settings that are the default."""
-    return Folds(Codec(), policy(MonitorSettings()))
+    return Folds(Codec(), policy(MonitorSettings()), Stillness(timedelta(0), Calendar("UTC")))
 
 
 def test_the_record_of_a_refusal_gives_the_alert() -> None:
