@@ -1,7 +1,7 @@
 """A day through the monitor's folds alone, on values in a dict of bytes, and what it costs."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from benchmarks.busy_day import BusyDay, Logged
 from monitor.devices import take_telemetry
+from monitor.devices.device import SUFFIX
 from monitor.folding import take_label, take_observations
 from monitor.merging import take_camera_day, take_settled, waiting_until
 from monitor.outcomes import Outcome, Position
@@ -38,7 +39,7 @@ class Folds:
     "Of the next record, by topic."
     records: Counter[str] = field(default_factory=Counter)
     "Folded, by step."
-    cpu_s: Counter[str] = field(default_factory=Counter)
+    cpu_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     "Likewise."
     written: Counter[str] = field(default_factory=Counter)
     "Bytes of keys and values for the changelogs, likewise."
@@ -108,12 +109,11 @@ def fold_day(day: BusyDay) -> Folds:
 
 
 def _state(folds: Folds) -> Iterator[tuple[str, tuple[int, int]]]:
-    kinds = {"chunks": ":", "devices": ":device"}
-    devices = {key for key in folds.values if key.endswith(kinds["devices"])}
-    chunks = {key for key in folds.values if kinds["chunks"] in key} - devices
-    yield "chunks", _size(folds.values, chunks)
+    devices = {key for key in folds.values if key.endswith(SUFFIX)}
+    cameras = {key for key in folds.values if ":" not in key}
+    yield "chunks", _size(folds.values, folds.values.keys() - devices - cameras)
     yield "devices", _size(folds.values, devices)
-    yield "cameras", _size(folds.values, folds.values.keys() - chunks - devices)
+    yield "cameras", _size(folds.values, cameras)
     yield "merger", _size(folds.merger, folds.merger)
 
 
