@@ -42,10 +42,6 @@ class Policy:
     trust: tuple[tuple[str, float], ...] = ()
     "What a label source's word weighs where sources contradict each other; 1 for those not named."
 
-    def trust_in(self, source: str) -> float:
-        """What a source's word weighs."""
-        return dict(self.trust).get(source, 1.0)
-
     def round_ms(self, late_ms: int) -> int:
         """By the log's time, the next round time at which late labels are counted."""
         every_ms = max(self.revise_every // MILLISECOND, 1)
@@ -236,11 +232,6 @@ class Camera:
         """Whether a frame's chunk was there once and is no more."""
         span = self.spans.get(epoch)
         return span is not None and sequence // SIZE < span.forgotten
-
-    def chunk_numbers(self) -> Iterator[tuple[str, int]]:
-        """Each chunk's epoch and number, in order."""
-        for epoch, span in sorted(self.spans.items()):
-            yield from ((epoch, number) for number in span.numbers())
 
     def promise(self, until_us: int, is_new_day: bool) -> None:
         """Know how far labels are complete; `is_new_day` when that completes a day that was not complete before."""

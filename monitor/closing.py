@@ -120,7 +120,7 @@ class _DayWalk:
             first = self._closed.first.get(epoch, 0)
             for number in (number for number in self._camera.unseen.get(epoch, ()) if number < first):
                 self._labels(epoch, number, self._chunks.peek(epoch, number))
-            for number in _between(span, self._closed.first.get(epoch, 0), self._closed.last.get(epoch)):
+            for number in _between(span, first, self._closed.last.get(epoch)):
                 self._chunk(epoch, number, self._chunks.peek(epoch, number))
         self._camera.unseen = dict(self._still_unseen())
         self._counts.count("labels", self._closed.unmatched)

@@ -16,7 +16,7 @@ from monitor.day_ends import DayEnds
 from monitor.findings import lasting_after, noted, on_day
 from monitor.labelling import WITHDRAWN, with_word
 from monitor.outcomes import Outcome, Position
-from monitor.passages import certainty, crossing_us, passage_record, verdict
+from monitor.passages import certainty, crossing, passage_record, verdict
 from monitor.rows import probabilities_of, row_of, seen_of
 from monitor.signals import PictureValues
 from monitor.windows import span_us
@@ -221,18 +221,18 @@ class Fold:
         self._ended.add(key)
         if found.crossed_us is not None:
             self._open_day(self._calendar.day_of(from_us(found.crossed_us)))
-        record = passage_record(self._camera.camera_id, key, frames)
+        record = passage_record(self._camera.camera_id, key, frames, found)
         if record:
             self.out.outputs.append(record)
         if not self._is_blind:
             self._watch_passage(key, passage, found)
 
     def _verdict(self, passage: OpenPassage, numbered: list[tuple[int, Row]], frames: list[Row]) -> Verdict:
-        label, crossing = verdict(frames), next((row for row in frames if row.crossed_us is not None), None)
+        label, crossed = verdict(frames), crossing(frames)
         shown, largest = max(numbered, key=lambda frame: (frame[1].pixels, -frame[0]))
         return Verdict(
             label,
-            crossing_us(frames),
+            crossed.crossed_us if crossed else None,
             first_us=frames[0].captured_us,
             last=passage.last,
             ended_by=self._offset,
@@ -241,7 +241,7 @@ class Fold:
             dissenting=sum(row.label not in (None, label) for row in frames),
             refused=sum(row.is_refused for row in frames),
             confidence=round(certainty(frames, label), 5) if label else 0.0,
-            zone_id=crossing.zone_id if crossing else None,
+            zone_id=crossed.zone_id if crossed else None,
             pixels=largest.pixels,
             shown=shown,
         )
@@ -277,13 +277,13 @@ class Fold:
 
     def _complete(self, name: str, day: OpenDay) -> None:
         """No more frames are taken for a day: what happens later cannot change what is known of it."""
-        camera, end_us = self._camera, to_us(self._calendar.bounds(name)[1])
+        camera, (starts_at, ends_at) = self._camera, self._calendar.bounds(name)
+        end_us = to_us(ends_at)
         self._end_passages(
             [key for key, p in camera.passages.items() if min(p.last_us, p.crossed_us or p.last_us) < end_us]
         )
-        bounds = self._calendar.bounds(name)
-        day.findings = on_day(camera.lasting, *bounds)
-        camera.lasting = lasting_after(camera.lasting, bounds[1])
+        day.findings = on_day(camera.lasting, starts_at, ends_at)
+        camera.lasting = lasting_after(camera.lasting, ends_at)
         day.due_ms = self._logged_ms
         day.kept = needed_later(camera, self._chunks, name, self._calendar)
         camera.due_through = name

@@ -15,7 +15,7 @@ report, each revision and each alert is the same whenever, and however fast, the
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -339,8 +339,8 @@ class Merging:
             before=self._before(name),
             trust=memory.trust,
         )
-        report = replace(report, changes=changes_between(day.headline, headline(report)))
-        day.headline = headline(report)
+        before, day.headline = day.headline, headline(report)
+        report = replace(report, changes=changes_between(before, day.headline))
         alerts = self._merger.book.judge(report, judge(self._rules, report, memory.history))
         report = replace(report, alerts=self._merger.book.lines(name))
         self.outcome.outputs.append(report)
@@ -369,5 +369,5 @@ class Merging:
             self._merger.days.pop(name)
             self.outcome.writes.update(dict.fromkeys(self._kept_of(name)))
 
-    def _kept_of(self, name: str) -> Iterator[str]:
-        return (key for key in self._values if key.startswith(f"{name}:"))
+    def _kept_of(self, name: str) -> list[str]:
+        return [key for key in (*self._values, *self.outcome.writes) if key.startswith(f"{name}:")]

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from monitor.cameras import Key
-from monitor.chunks import Row
+from monitor.chunks import Row, Verdict
 from schemas.ids import passage_id
 from schemas.records import Passage
 from schemas.times import from_us
@@ -33,26 +33,24 @@ def _sums(rows: Sequence[Row]) -> dict[str, float]:
     return sums
 
 
-def crossing_us(rows: Sequence[Row]) -> int | None:
-    """When the vehicle crossed the line; None when it did not."""
-    return next((row.crossed_us for row in rows if row.crossed_us is not None), None)
+def crossing(rows: Sequence[Row]) -> Row | None:
+    """The first frame that says when the vehicle crossed the line; None when it did not."""
+    return next((row for row in rows if row.crossed_us is not None), None)
 
 
-def passage_record(camera_id: str, key: Key, rows: Sequence[Row]) -> Passage | None:
+def passage_record(camera_id: str, key: Key, rows: Sequence[Row], found: Verdict) -> Passage | None:
     """The record of a vehicle that crossed the line and was classified; None of any other."""
-    label, crossed_us = verdict(rows), crossing_us(rows)
-    if label is None or crossed_us is None:
+    if found.label is None or found.crossed_us is None:
         return None
-    crossing = next(row for row in rows if row.crossed_us is not None)
     return Passage(
         passage_id=passage_id(camera_id, key.epoch, key.first),
         camera_id=camera_id,
-        zone_id=crossing.zone_id or "",
+        zone_id=found.zone_id or "",
         first_at=from_us(min(row.captured_us for row in rows)),
-        crossed_at=from_us(crossed_us),
+        crossed_at=from_us(found.crossed_us),
         last_at=from_us(max(row.captured_us for row in rows)),
-        label=label,
-        confidence=certainty(rows, label),
+        label=found.label,
+        confidence=certainty(rows, found.label),
         votes=dict(sorted(_votes(rows).items())),
         frames=len(rows),
         model_version=rows[-1].model_version,

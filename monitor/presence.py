@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Self
 
+from monitor.spans import HOUR_US
 from monitor.windows import span_us
 from schemas.records import CameraDay, Finding, Tally
 from schemas.times import from_us, to_us
@@ -110,7 +111,7 @@ def _news(camera_day: CameraDay, camera_id: str, camera: Camera, back_us: int | 
         found_at=since + timedelta(microseconds=BEHIND_US),
         until=None if back_us is None else from_us(back_us),
         before=0.0,
-        after=BEHIND_US / 3_600_000_000,
+        after=BEHIND_US / HOUR_US,
         samples=1,
         worse=True,
         example=None,

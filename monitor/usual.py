@@ -10,12 +10,14 @@ All are learnt in event-time order and kept as whole numbers: a snapshot is shor
 import base64
 import math
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, Self
 
-HOUR_US = 3_600_000_000
+from monitor.spans import DAY_US, HOUR_US
+
 WEIGHT = 0.3
 "Of the newest day in what is usual."
 STRANGE_DAYS = 7
@@ -87,20 +89,11 @@ class _Span:
 _span_parts = attrgetter(*_Span.__slots__)
 
 
-class Hours:
-    """The usual level and spread of each hour of the day (UTC), from the days before."""
+class _ByHour(ABC):
+    """Learns an hour when it is over."""
 
     def __init__(self) -> None:
-        self._levels: list[int | None] = [None] * 24
-        self._spreads = [0] * 24
-        self._strange: dict[str, int] = {}
         self._span = _Span()
-
-    def at(self, at_us: int) -> Usual | None:
-        """See Habit."""
-        hour = at_us // HOUR_US % 24
-        level = self._levels[hour]
-        return None if level is None else Usual(level / FINE, self._spreads[hour] / FINE)
 
     def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
         """See Habit."""
@@ -113,6 +106,26 @@ class Hours:
     def drop(self) -> None:
         """See Habit."""
         self._span = _Span()
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let the hour that is over show in what is usual; it may hold nothing."""
+
+
+class Hours(_ByHour):
+    """The usual level and spread of each hour of the day (UTC), from the days before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._levels: list[int | None] = [None] * 24
+        self._spreads = [0] * 24
+        self._strange: dict[str, int] = {}
+
+    def at(self, at_us: int) -> Usual | None:
+        """See Habit."""
+        hour = at_us // HOUR_US % 24
+        level = self._levels[hour]
+        return None if level is None else Usual(level / FINE, self._spreads[hour] / FINE)
 
     def _close(self) -> None:
         span, hour = self._span, self._span.number % 24
@@ -151,7 +164,7 @@ def _moved(known: Usual, span: _Span) -> Usual:
     return Usual(known.level + WEIGHT * (span.mean - known.level), math.sqrt(square))
 
 
-class Shifts:
+class Shifts(_ByHour):
     """By how much each hour of the day (UTC) is above the whole: by nothing, until days have shown it."""
 
     # The belief that an hour is like the others is worth so many of its values.
@@ -160,25 +173,13 @@ class Shifts:
     LITTLE = 0.08
 
     def __init__(self) -> None:
+        super().__init__()
         self._mean: int | None = None
         self._shifts = [0] * 24
-        self._span = _Span()
 
     def at(self, at_us: int) -> Usual:
         """See Habit."""
         return Usual(self._shifts[at_us // HOUR_US % 24] / FINE, 0.0)
-
-    def learn(self, at_us: int, value: float, *, strange: bool = False) -> None:
-        """See Habit."""
-        number = at_us // HOUR_US
-        if number != self._span.number:
-            self._close()
-            self._span = _Span(number, strange=strange)
-        self._span.add(value)
-
-    def drop(self) -> None:
-        """See Habit."""
-        self._span = _Span()
 
     def _close(self) -> None:
         span = self._span
@@ -262,7 +263,7 @@ class Scene:
 
     def distance(self, at_us: int, sketch: bytes) -> float | None:
         """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None on the first day."""
-        if not self._count or at_us - self._since_us < 24 * HOUR_US:
+        if not self._count or at_us - self._since_us < DAY_US:
             return None
         square, steps = sum(step * step for step in self._usual), _steps(sketch)
         parts = [self._part(part, steps, square) for part in self.PARTS]

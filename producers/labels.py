@@ -44,8 +44,20 @@ def label_of(
 
 def promise_of(camera_id: str, source: str, said_at: datetime, complete_until: datetime) -> Label:
     """Promise that every label of pictures before `complete_until` has been sent."""
+    return _of_nothing(f"{source}:{camera_id}<{complete_until.isoformat()}", camera_id, source, said_at, complete_until)
+
+
+def done_of(camera_id: str, source: str, said_at: datetime) -> Label:
+    """Say that every label was sent that there is for now: late ones need not wait to be counted."""
+    return _of_nothing(f"{source}:{camera_id}:done@{said_at.isoformat()}", camera_id, source, said_at, None)
+
+
+def _of_nothing(
+    label_id: str, camera_id: str, source: str, said_at: datetime, complete_until: datetime | None
+) -> Label:
+    """A record that names neither a thing nor a class."""
     return Label(
-        label_id=f"{source}:{camera_id}<{complete_until.isoformat()}",
+        label_id=label_id,
         camera_id=camera_id,
         frame_id=None,
         passage_id=None,
@@ -54,19 +66,4 @@ def promise_of(camera_id: str, source: str, said_at: datetime, complete_until: d
         weight=1.0,
         labelled_at=said_at,
         complete_until=complete_until,
-    )
-
-
-def done_of(camera_id: str, source: str, said_at: datetime) -> Label:
-    """Say that every label was sent that there is for now: late ones need not wait to be counted."""
-    return Label(
-        label_id=f"{source}:{camera_id}:done@{said_at.isoformat()}",
-        camera_id=camera_id,
-        frame_id=None,
-        passage_id=None,
-        label=None,
-        source=source,
-        weight=1.0,
-        labelled_at=said_at,
-        complete_until=None,
     )

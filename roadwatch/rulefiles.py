@@ -8,29 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from monitor.rules.table import parse_rules, read_table
-from runtime.settings import MonitorSettings, Settings, faults_of
+from runtime.settings import MonitorSettings, checked_settings, faults_of
 from schemas.errors import ConfigurationError
 
 DEFAULTS: Final = MonitorSettings()
 "Of the monitor."
-
-
-class _Alone(Settings):
-    """Settings of which neither the environment nor another file knows."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
 
 def monitor_values(path: Path) -> dict[str, Any]:
@@ -44,7 +28,7 @@ def monitor_values(path: Path) -> dict[str, Any]:
     """
     table = read_table(path)
     settings = {name: section for name, section in table.items() if name != "rules"}
-    if faults := [*_faults_of_settings(settings), *_faults_of_rules(table, str(path))]:
+    if faults := [*_faults_of_settings(settings, str(path)), *_faults_of_rules(table, str(path))]:
         raise ConfigurationError(str(path), faults)
     return {**settings.get("monitor", {}), **({"rules_file": path} if "rules" in table else {})}
 
@@ -65,11 +49,11 @@ def settings_with(path: Path, current: MonitorSettings) -> MonitorSettings:
         raise ConfigurationError(str(path), faults_of(error)) from error
 
 
-def _faults_of_settings(settings: dict[str, Any]) -> list[str]:
+def _faults_of_settings(settings: dict[str, Any], where: str) -> list[str]:
     try:
-        _Alone(**settings)
-    except ValidationError as error:
-        return faults_of(error)
+        checked_settings(settings, {}, where)
+    except ConfigurationError as error:
+        return error.faults
     return []
 
 

@@ -271,7 +271,11 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
 
     """
     path = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    values = _read_toml(path) if path else {}
+    return checked_settings(_read_toml(path) if path else {}, environment, str(path or "environment"))
+
+
+def checked_settings(values: Mapping[str, Any], environment: Mapping[str, str], where: str) -> Settings:
+    """Settings from values and the environment, which wins; raises ConfigurationError about `where`, naming every fault."""
 
     class _Loaded(Settings):
         @classmethod
@@ -288,7 +292,7 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     try:
         return _Loaded(**values)
     except ValidationError as error:
-        raise ConfigurationError(str(path or "environment"), faults_of(error)) from error
+        raise ConfigurationError(where, faults_of(error)) from error
 
 
 def faults_of(error: ValidationError) -> list[str]:

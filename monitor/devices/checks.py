@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from monitor.integrity.spans import DAY, HOUR, MINUTE
 from monitor.integrity.troubles import Check
+from monitor.spans import DAY, HOUR, MINUTE
 
 # Three records in a row, because a single one may be a hiccup of the bus that the sensor hangs on. A week, because a
 # device that was given a place in the sun is warmer for good.

@@ -9,8 +9,8 @@ from monitor.devices.days import OpenDay
 from monitor.devices.device import SUFFIX, Device, decoded
 from monitor.devices.sensors import FIELD, PRESSURE, TEMPERATURE
 from monitor.findings import lasting_after, noted, on_day
-from monitor.integrity.spans import MINUTE
 from monitor.outcomes import Outcome, Position
+from monitor.spans import MINUTE
 from monitor.windows import span_us
 from schemas.records import CameraDay, DeviceDay, Finding, Tally, Telemetry
 from schemas.times import from_ms, from_us, to_us

@@ -14,8 +14,8 @@ from monitor.devices.sensors import FIELD, PRESSURE, TEMPERATURE
 from monitor.devices.temperature import REACH_OF_DAY, Temperature
 from monitor.integrity.hourly import Hourly
 from monitor.integrity.pace import Pace
-from monitor.integrity.spans import DAY_US, HOUR_US, SECOND_US
 from monitor.integrity.troubles import Check, Sign, Troubles, Verdict
+from monitor.spans import DAY_US, HOUR_US, SECOND_US
 from schemas.records import Finding, Telemetry
 from schemas.times import to_us
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from monitor.integrity.spans import MINUTE
 from monitor.integrity.troubles import Sign, Verdict, sound_if
+from monitor.spans import MINUTE
 from monitor.windows import span_us
 
 STRONGEST_UT = 1000.0

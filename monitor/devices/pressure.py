@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from monitor.devices.trail import Trail
-from monitor.integrity.spans import HOUR_US, MINUTE
 from monitor.integrity.troubles import Sign, Verdict, sound_if
+from monitor.spans import HOUR_US, MINUTE
 from monitor.windows import span_us
 
 LOWEST_HPA, HIGHEST_HPA = 870.0, 1085.0

@@ -5,8 +5,8 @@ from typing import Final
 
 from monitor.devices.trail import Trail
 from monitor.integrity.hourly import Hourly
-from monitor.integrity.spans import MINUTE
 from monitor.integrity.troubles import Sign, Verdict, sound_if
+from monitor.spans import MINUTE
 from monitor.windows import span_us
 
 COLDEST_C, HOTTEST_C, INSIDE_C = -30.0, 75.0, 5.0

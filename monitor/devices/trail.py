@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.integrity.spans import HOUR_US
+from monitor.spans import HOUR_US
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from monitor.integrity.spans import DAY, HOUR, MINUTE
 from monitor.integrity.troubles import Check
+from monitor.spans import DAY, HOUR, MINUTE
 
 # What shows in every frame is over an hour after the last one that showed it, so that a bad hour is one finding.
 # A frame that comes late is no missing one: a gap is told when this many more frames have come.

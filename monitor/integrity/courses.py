@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from monitor.integrity.checks import CLOCK, DISORDER, GAP, REPEAT, SETTLE
-from monitor.integrity.spans import MINUTE_US, SECOND_US, in_words
 from monitor.integrity.troubles import Sign, Troubles
+from monitor.spans import MINUTE_US, SECOND_US, in_words
 
 EPOCHS_KEPT = 4
 "Runs of frames whose numbers are known; a frame of an older one begins it anew."

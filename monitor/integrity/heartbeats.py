@@ -5,8 +5,8 @@ from typing import Any
 from monitor.integrity.checks import CLOCK, RATE, STALLED
 from monitor.integrity.pace import Pace
 from monitor.integrity.seen import Seen
-from monitor.integrity.spans import SECOND_US, in_words
 from monitor.integrity.troubles import Sign, Troubles
+from monitor.spans import SECOND_US, in_words
 
 PAUSES = 3
 "Long ones in a row that are no pauses, but another pace."

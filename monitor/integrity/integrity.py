@@ -20,9 +20,9 @@ from monitor.integrity.courses import Courses, Number
 from monitor.integrity.heartbeats import Heartbeats
 from monitor.integrity.pictures import JUDGES
 from monitor.integrity.seen import WHOLE, Seen, fault_of
-from monitor.integrity.spans import SECOND_US, in_words
 from monitor.integrity.troubles import Sign, Troubles
 from monitor.integrity.usual import Usual
+from monitor.spans import SECOND_US, in_words
 from schemas.ids import parse_id
 from schemas.records import CLASSIFIED, Finding
 

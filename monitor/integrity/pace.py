@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from monitor.integrity.spans import DAY_US, MINUTE_US, SECOND_US
+from monitor.spans import DAY_US, MINUTE_US, SECOND_US
 
 
 @dataclass(slots=True)

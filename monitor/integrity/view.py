@@ -8,7 +8,7 @@ import numpy as np
 
 from monitor.integrity.seen import CELLS
 from monitor.integrity.sketches import cells, explained, matches, shifted_matches
-from monitor.integrity.spans import DAY_US
+from monitor.spans import DAY_US
 
 
 @dataclass(frozen=True, slots=True)

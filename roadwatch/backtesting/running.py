@@ -6,6 +6,7 @@ items ─► chunks ─► frames: Predictor ─► Claims ─┐
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, groupby
 from typing import Final, cast
 
@@ -34,6 +35,8 @@ CHUNK: Final = 4096
 
 Progress = Callable[[str, int, int], None]
 "Told what is done, how many of it are done and how many there are."
+Batches = Callable[[list[Item]], Iterator[tuple[Observations, list[int]]]]
+"Makes batches of recorded items, each with when its rows were logged."
 
 
 def run(
@@ -80,6 +83,13 @@ class _Run:
         self._newest_ms = -1
         self._together = _together(models)
         self._predictor = Predictor(self._together, limits.max_pixels) if self._together else None
+        self._takers: dict[type[object], Callable[[Iterable[Item]], None]] = {
+            AlertAction: self._actions,
+            Label: self._labels,
+            Observations: partial(self._told, _rows),
+            Prediction: partial(self._told, _packed),
+            Telemetry: self._telemetry,
+        }
 
     def chunks(self, source: Iterable[Item], frames: int) -> Iterator[tuple[int, list[Item]]]:
         """The items in chunks of at most so many frames, with how many were read so far."""
@@ -97,16 +107,8 @@ class _Run:
         self._settle(chunk[0].logged_ms)
         self._classify([item.record for item in chunk if isinstance(item.record, Received)])
         for kind, group in groupby(chunk, key=lambda item: type(item.record)):
-            if kind is Label:
-                self._labels(group)
-            elif kind in (Observations, Prediction):
-                self._told(kind, list(group))
-            elif kind is Telemetry:
-                self._telemetry(group)
-            elif kind is AlertAction:
-                self._actions(group)
-            elif kind is not Received:
-                self._live(group)
+            if kind is not Received:
+                self._takers.get(kind, self._live)(group)
         self._newest_ms = max(self._newest_ms, chunk[-1].logged_ms)
         self._release(self._claims.overflow() if self._plan.told else self._claims.rest())
 
@@ -158,10 +160,10 @@ class _Run:
             logged = {(frame.partition, frame.offset): frame.timestamp_ms for frame in frames}
             self._claims.hold(seen.predictions, [logged[p.origin.partition, p.origin.offset] for p in seen.predictions])
 
-    def _told(self, kind: type[object], found: list[Item]) -> None:
+    def _told(self, batches_of: Batches, found: Iterable[Item]) -> None:
         """Recorded observations, or recorded predictions packed as a processor packs them."""
         with self.outcome.cost.of("columns"):
-            told = list(_rows(found) if kind is Observations else _packed(found))
+            told = list(batches_of(list(found)))
         for batch, logged in told:
             self._observed(batch, logged)
 
@@ -258,7 +260,7 @@ def _chunk(source: Iterator[Item], frames: int) -> list[Item]:
     return chunk
 
 
-def _rows(found: Iterable[Item]) -> Iterator[tuple[Observations, list[int]]]:
+def _rows(found: list[Item]) -> Iterator[tuple[Observations, list[int]]]:
     """Batches, with when each row was logged."""
     for item in found:
         batch = cast("Observations", item.record)

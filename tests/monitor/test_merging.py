@@ -1,10 +1,10 @@
 """Camera-days become reports: when, with whom, and what they raise."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import permutations
 
-from monitor.merging import take_camera_day, take_settled, waiting_until
+from monitor.merging import DAYS_KEPT, take_camera_day, take_settled, waiting_until
 from monitor.metrics import cells
 from monitor.outcomes import Position
 from monitor.windows import Calendar
@@ -155,3 +155,14 @@ def test_nothing_is_merged_that_was_logged_after_the_time_that_is_settled() -> N
     write(values, late := take_settled((), Codec(), values, 10))
     assert len(late.outputs) == 1
     assert waiting_until(values) is None
+
+
+def test_what_is_merged_at_once_is_forgotten_as_if_it_had_come_day_by_day() -> None:
+    """A long backlog leaves no more behind than the days that are kept."""
+    values: dict[str, bytes] = {}
+    first = date.fromisoformat(MONDAY)
+    for number in range(2 * DAYS_KEPT):
+        day = camera_day("a", f"{first + timedelta(days=number)}")
+        write(values, take_camera_day(values, Codec(), day, Position("camera-days", number, number)))
+    write(values, take_settled((), Codec(), values, 2 * DAYS_KEPT))
+    assert sum(key.endswith(":pictures:a:1") for key in values) == DAYS_KEPT
