@@ -4,13 +4,15 @@
     gate:2026-11-23:42,truck,anna,1,2026-11-24T09:30:00Z
 
 `frame_id` or `passage_id` says what is labelled (both columns may be there, each line fills one), `label` what it
-shows, or `withdrawn`, which takes back what the source said of it before; the others may be left out. Commas, semicolons and tabs all serve, as the header shows.
+shows, or `withdrawn`, which takes back what the source said of it before; the others may be left out. Commas, semicolons
+and tabs all serve, as the header shows. A file that `roadwatch label export` has made has more columns, and lines that
+nobody has filled in: those are left open.
 """
 
 import csv
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +24,10 @@ from schemas.records import Label
 
 TARGETS = ("frame_id", "passage_id")
 COLUMNS = (*TARGETS, "label", "source", "weight", "labelled_at")
+PICTURES = "pictures"
+"The column by which an exported file is known."
+TOLD = (PICTURES, "why", "predicted", "confidence", "camera", "at")
+"What an exported file says for whoever fills it in."
 DELIMITERS = ",;\t"
 LARGEST_FILE = 256 * 1024 * 1024
 "Bytes: some three million labels."
@@ -41,14 +47,27 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file, read."""
+    """One line of the file, read; of files without lines, one thing that was labelled."""
 
     number: int
     "In the file, from 1, the header included."
     label: Label | None
-    "The label; None for a wrong line."
+    "The label; None for a wrong line, and for one that was not filled in."
     faults: tuple[str, ...]
     "What is wrong with it; empty for a good one."
+    what: str = "line"
+    "What is numbered."
+    is_timed: bool = True
+    "Whether it says when the label was given."
+    is_weighted: bool = True
+    "Whether it says what the label weighs."
+    is_exported: bool = False
+    "Whether it is of a file that was exported, and its thing must be known."
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not filled in."""
+        return self.label is None and not self.faults
 
 
 @dataclass(slots=True)
@@ -61,12 +80,15 @@ class Check:
     "A line each: where, what, what to change."
     bad: int = 0
     "Wrong lines."
+    open: int = 0
+    "Lines that were not filled in."
 
     def add(self, line: Line) -> None:
         """Count a line."""
         self.good += line.label is not None
-        self.bad += line.label is None
-        self.faults += [f"line {line.number}: {fault}" for fault in line.faults]
+        self.bad += bool(line.faults)
+        self.open += line.is_open
+        self.faults += [f"{line.what} {line.number}: {fault}" for fault in line.faults]
 
 
 def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
@@ -76,7 +98,7 @@ def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
         ConfigurationError: the file itself is wrong: missing, too large, not UTF-8, no such columns, torn quotes.
 
     """
-    _check_file(path)
+    check_size(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield from _lines(stream, path, defaults)
@@ -94,7 +116,8 @@ def check_file(path: Path, defaults: Defaults) -> Check:
     return check
 
 
-def _check_file(path: Path) -> None:
+def check_size(path: Path) -> None:
+    """Raise ConfigurationError for a file that is not there, or is too large to be read at once."""
     if not path.is_file():
         raise ConfigurationError(str(path), ["no such file"])
     if (size := path.stat().st_size) > LARGEST_FILE:
@@ -118,13 +141,14 @@ def _lines(stream: TextIO, path: Path, defaults: Defaults) -> Iterator[Line]:
     said: dict[str, tuple[str, int]] = {}
     for values in reader:
         if any(value.strip() for value in values):
-            yield _contradicted(_line(reader.line_num + 1, names, values, defaults), said)
+            yield contradicted(_line(reader.line_num + 1, names, values, defaults), said)
 
 
 def _header_faults(names: list[str]) -> list[str]:
-    known = ", ".join(COLUMNS)
-    faults = [f"column {name!r} is not known; known are {known}" for name in names if name not in COLUMNS]
-    faults += [f"column {name!r} is there {names.count(name)} times" for name in COLUMNS if names.count(name) > 1]
+    known = COLUMNS + (TOLD if PICTURES in names else ())
+    said = ", ".join(known)
+    faults = [f"column {name!r} is not known; known are {said}" for name in names if name not in known]
+    faults += [f"column {name!r} is there {names.count(name)} times" for name in known if names.count(name) > 1]
     if not set(TARGETS) & set(names):
         faults.append("the header names neither frame_id nor passage_id: begin the file with 'frame_id,label', say")
     if "label" not in names:
@@ -136,8 +160,17 @@ def _line(number: int, names: list[str], values: list[str], defaults: Defaults) 
     if len(values) != len(names):
         return Line(number, None, (f"has {len(values)} fields, the header names {len(names)}",))
     row = {name: value.strip() for name, value in zip(names, values, strict=True)}
+    if PICTURES in row and not row["label"]:
+        return Line(number, None, ())
     faults = tuple(_row_faults(row, defaults.classes))
-    return Line(number, None if faults else _label(row, defaults), faults)
+    return Line(
+        number,
+        None if faults else _label(row, defaults),
+        faults,
+        is_timed=bool(row.get("labelled_at")),
+        is_weighted=bool(row.get("weight")),
+        is_exported=PICTURES in row,
+    )
 
 
 def _row_faults(row: Mapping[str, str], classes: Collection[str]) -> Iterator[str]:
@@ -190,7 +223,7 @@ def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
     )
 
 
-def _contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
+def contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
     """The line, or a wrong one where the same source has said something else of the same frame or passage."""
     if line.label is None:
         return line
@@ -198,4 +231,4 @@ def _contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
     before, number = said.setdefault(target, (says, line.number))
     if before == says:
         return line
-    return Line(line.number, None, (f"says {says!r}, and line {number} says {before!r} of the same",))
+    return replace(line, label=None, faults=(f"says {says!r}, and {line.what} {number} says {before!r} of the same",))

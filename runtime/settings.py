@@ -100,6 +100,15 @@ class ModelSettings(Section):
     "How often processors look at the registry by themselves; an event on the models topic makes them look at once."
 
 
+class ArchiveSettings(Section):
+    """Where pictures are kept past their topic's retention, and what was asked and labelled."""
+
+    address: str = "roadwatch-data/archive"
+    "A folder, or any fsspec address such as `s3://bucket/archive`."
+    options: dict[str, str] = {}
+    "What the address's file system wants to be told, such as `endpoint_url`; `file:/path` is read from that file."
+
+
 class MonitorSettings(Section):
     """Windows, joins and rules."""
 
@@ -229,6 +238,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     processor: ProcessorSettings = ProcessorSettings()
     models: ModelSettings = ModelSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     monitor: MonitorSettings = MonitorSettings()
     mail: MailSettings = MailSettings()
     service: ServiceSettings = ServiceSettings()

@@ -10,6 +10,7 @@ RoadwatchError
 ├── SourceError               a camera that stalls, vanishes or cannot be opened         (retriable)
 ├── ModelError                a bundle or graph that may not serve
 │   └── ModelRegistryError    the model registry refuses, is damaged, or cannot be reached
+├── ArchiveError              the archive of pictures and labels refuses, is damaged, or cannot be reached
 ├── BrokerError               Kafka refuses
 │   ├── BrokerUnavailableError    nobody answers at the address                          (retriable)
 │   └── TopicError            a topic is missing, or is not as the table says
@@ -79,6 +80,10 @@ class ModelError(RoadwatchError):
 
 class ModelRegistryError(ModelError):
     """The model registry refuses a step, is damaged, or cannot be reached."""
+
+
+class ArchiveError(RoadwatchError):
+    """The archive of pictures and labels refuses, is damaged, or cannot be reached."""
 
 
 class BrokerError(RoadwatchError):

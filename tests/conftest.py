@@ -65,6 +65,7 @@ def settings(kafka: KafkaSettings, tmp_path: Path) -> Settings:
                 update={"group": f"{prefix}-monitor", "data_folder": tmp_path / "monitor"}
             ),
             "models": base.models.model_copy(update={"registry": str(tmp_path / "registry")}),
+            "archive": base.archive.model_copy(update={"address": str(tmp_path / "archive")}),
             "mail": base.mail.model_copy(update={"group": f"{prefix}-mailer"}),
         }
     )

@@ -12,11 +12,12 @@ from threading import RLock
 from typing import Any, Final
 
 from models.bundle import MANIFEST, About, Bundle, Read, bundle_files, read_about, read_bundle, sha256_of
+from models.files import Files, Owner, open_files
 from models.registry.entries import LIMIT, Link, decode, encode, file_name, number_of
-from models.registry.files import Files, open_files
 from models.registry.history import NOTHING, Alias, Entry, State, Step, check, fold, follow, rollback_step, until
 from schemas.errors import ModelRegistryError
 
+OWNER: Final = Owner("registry", "models.registry", "models.options", ModelRegistryError)
 HISTORY: Final = "history"
 BUNDLES: Final = "bundles"
 AT_ONCE: Final = 500
@@ -130,7 +131,7 @@ class Registry:
 
     @cached_property
     def _files(self) -> Files:
-        return open_files(self.address, self._options)
+        return open_files(self.address, self._options, OWNER)
 
     def _where(self, name: str) -> str:
         return f"{self.address.rstrip('/')}/{name}"

@@ -85,6 +85,7 @@ def imported(kafka: KafkaSettings, file: Path, *options: str) -> int:
     environment = {
         "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "ROADWATCH_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
+        "ROADWATCH_ARCHIVE__ADDRESS": str(file.parent / "archive"),
     }
     result = CliRunner().invoke(app, ["label", "import", str(file), *options], env=environment)
     return 2 if isinstance(result.exception, ConfigurationError) else result.exit_code
