@@ -75,7 +75,12 @@ CARS = {
 
 def car_mesh(kind: str, paint: Colour, rng: np.random.Generator) -> Mesh:
     """A car of that kind, its measures varied by up to 5 %."""
-    shape = _varied(CARS[kind], rng)
+    return car_body(CARS[kind], paint, rng).mesh()
+
+
+def car_body(kind: CarShape, paint: Colour, rng: np.random.Generator) -> Builder:
+    """A car's body, windows and wheels, its measures varied by up to 5 %; more may be built on it."""
+    shape = _varied(kind, rng)
     build = Builder()
     _body(build, shape, paint)
     _face(build, shape, paint, rng)
@@ -85,7 +90,7 @@ def car_mesh(kind: str, paint: Colour, rng: np.random.Generator) -> Mesh:
         for side in (-1, 1):
             wheel(build, side * (shape.width / 2 + 0.005), -share * shape.length, shape.wheel, side)
     _doors(build, shape, paint)
-    return build.mesh()
+    return build
 
 
 def _varied(shape: CarShape, rng: np.random.Generator) -> CarShape:

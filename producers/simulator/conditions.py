@@ -30,6 +30,7 @@ RAMP_MINUTES = {
     "small": 0,
     "noise": 0,
     "new_kind": 0,
+    "pickups": 0,
     "hot": 60,
 }
 STEPS = 32  # an intensity moves in steps of 1/32, so that lit backgrounds can be kept
@@ -105,8 +106,10 @@ class Levels:
     small: float = 0.0
     # Sensor noise.
     noise: float = 0.0
-    # Share of trucks replaced by a kind never seen before.
+    # Share of trucks replaced by a kind never seen before: tractors, which look like trucks.
     new_kind: float = 0.0
+    # Share of trucks replaced by another such kind: parcel pick-ups, which look like cars.
+    pickups: float = 0.0
     # The device runs hot: telemetry, and hot pixels.
     hot: float = 0.0
 

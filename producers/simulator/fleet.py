@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 
 from producers.simulator.cars import CARS, car_mesh, random_paint, tinted
+from producers.simulator.pickups import PICKUP, pickup_mesh
 from producers.simulator.shapes import Mesh
-from producers.simulator.trucks import NEW_KIND, TRUCKS, random_cab_colour, truck_mesh
+from producers.simulator.trucks import TRUCKS, random_cab_colour, truck_mesh
 
 CAR, TRUCK = "car", "truck"
 CAR_SHARES = (0.32, 0.28, 0.14, 0.26)
@@ -29,13 +30,16 @@ class Vehicle:
 
 
 @lru_cache(maxsize=512)
-def vehicle_of(label: str, seed: int, new_kind: bool = False) -> Vehicle:
-    """The vehicle of that label and seed; `new_kind` makes a truck one that is never drawn otherwise."""
+def vehicle_of(label: str, seed: int, kind: str | None = None) -> Vehicle:
+    """The vehicle of that label and seed; a truck may be told its `kind`, one that is never drawn otherwise."""
     rng = np.random.default_rng(seed)
     if label == CAR:
         kind = list(CARS)[int(rng.choice(len(CARS), p=CAR_SHARES))]
         name, paint = random_paint(rng)
         return Vehicle(CAR, kind, name, car_mesh(kind, paint, rng))
-    kind = NEW_KIND if new_kind else TRUCKS[int(rng.choice(len(TRUCKS), p=TRUCK_SHARES))]
+    if kind == PICKUP:
+        name, paint = random_paint(rng)
+        return Vehicle(TRUCK, PICKUP, name, pickup_mesh(paint, rng))
+    kind = kind or TRUCKS[int(rng.choice(len(TRUCKS), p=TRUCK_SHARES))]
     name, paint = random_cab_colour(rng)
     return Vehicle(TRUCK, kind, name, truck_mesh(kind, tinted(paint, rng), rng))

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from producers.simulator.conditions import Condition, levels_at
+from producers.simulator.conditions import Condition, Levels, levels_at
 from producers.simulator.drawing import Placed
 from producers.simulator.fleet import CAR, TRUCK, Vehicle, vehicle_of
+from producers.simulator.pickups import PICKUP
+from producers.simulator.trucks import NEW_KIND
 from producers.simulator.truth import TruePassage
 from producers.simulator.views import RECEDING, Lane, View
 
@@ -149,10 +151,17 @@ def _draft(
     label = TRUCK if rng.random() < traffic.truck_share else CAR
     number, chance = int(rng.integers(1 << 40)), float(rng.random())
     levels = levels_at(conditions, day + timedelta(seconds=crosses_s))
-    vehicle = vehicle_of(label, number, new_kind=label == TRUCK and chance < levels.new_kind)
+    vehicle = vehicle_of(label, number, _strange(chance, levels) if label == TRUCK else None)
     slower = 0.88 if label == TRUCK else 1.0
     speed = view.speed_m_s * slower * float(np.clip(rng.normal(1, traffic.speed_spread), 0.7, 1.3))
     return Draft(crosses_s, int(rng.integers(len(view.lanes))), speed, vehicle)
+
+
+def _strange(chance: float, levels: Levels) -> str | None:
+    """The kind of truck that a condition brings; None for an ordinary one."""
+    if chance < levels.new_kind:
+        return NEW_KIND
+    return PICKUP if chance < levels.new_kind + levels.pickups else None
 
 
 def _spaced(draft: Draft, before: list[Draft], view: View, keeps_apart: bool) -> Draft:

@@ -7,11 +7,11 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from monitor.inbox import Inbox
 from producers.cameras import load_cameras
@@ -47,6 +47,8 @@ class RunOptions:
     "Writes settings and cameras, given the broker's address and the inbox's port."
     timeout_s: float = 300.0
     "When a run that does not come to its end is given up."
+    cameras: bool = True
+    "Whether all cameras film from the start; else `filming` says which, and when."
 
 
 class LocalRun:
@@ -79,22 +81,41 @@ class LocalRun:
             LocalStackError: a service cannot be kept running, or the end did not come in time.
 
         """
+        return self.until(self._all_told, "come to its end")
+
+    def until(self, is_over: Callable[[], bool], what: str) -> Iterator[RunState]:
+        """The state after each look at the topics, until something is over and nothing new has come of late.
+
+        Raises:
+            LocalStackError: a service cannot be kept running, or it did not `what` in time.
+
+        """
         deadline = time.monotonic() + self._options.timeout_s
         quiet_since = time.monotonic()
-        while not self._over(quiet_since):
+        while not is_over() or time.monotonic() - quiet_since <= SETTLE_S:
             if time.monotonic() > deadline:
                 raise LocalStackError(
-                    f"the run did not come to its end in {self._options.timeout_s:.0f} s; its logs are in {self.logs}"
+                    f"the run did not {what} in {self._options.timeout_s:.0f} s; its logs are in {self.logs}"
                 )
             if self._take_in():
                 quiet_since = time.monotonic()
-            self._supervisor.check()
-            require_running(self._broker)
+            self._check()
             yield self.state
+
+    @contextmanager
+    def filming(self, settings_file: Path) -> Iterator[Callable[[], bool]]:
+        """Let the cameras of a settings file film; the value says whether all have come to their end."""
+        services = camera_services(load_settings(settings_file, {}))
+        with self._supervised(services, settings_file) as cameras:
+            self._supervisors.append(cameras)
+            try:
+                yield lambda: {service.name for service in services} <= cameras.finished
+            finally:
+                self._supervisors.remove(cameras)
 
     def pids(self) -> dict[str, int]:
         """Process ids of the services that run."""
-        return self._supervisor.pids()
+        return {name: pid for supervisor in self._supervisors for name, pid in supervisor.pids().items()}
 
     @property
     def broker_pid(self) -> int | None:
@@ -123,12 +144,13 @@ class LocalRun:
         self._reader = self._stack.enter_context(
             Reader(self.settings.kafka, list(self._topics), f"watch-{uuid.uuid4().hex[:8]}")
         )
-        self._supervisor = self._stack.enter_context(self._supervised(files))
+        services = services_of(self.settings) if self._options.cameras else SERVICES
+        self._supervisors = [self._stack.enter_context(self._supervised(services, files.settings))]
 
-    def _supervised(self, files: Files) -> Supervisor:
+    def _supervised(self, services: Sequence[Service], settings_file: Path) -> Supervisor:
         return Supervisor(
-            services_of(self.settings),
-            settings_file=files.settings,
+            services,
+            settings_file=settings_file,
             log_folder=self.logs,
             environment={name: value for name, value in os.environ.items() if not name.startswith("ROADWATCH_")},
         )
@@ -147,12 +169,15 @@ class LocalRun:
             self.state.feed(decode(record.value, self._topics[record.topic]), now)
         return len(records)
 
-    def _over(self, quiet_since: float) -> bool:
-        """Cameras at their end, every day told, every alert mailed, and nothing new of late."""
-        cameras = {service.name for service in services_of(self.settings) if service.ends}
-        told = bool(self.state.days) and self.state.days <= self.state.reports.keys()
-        mailed = len(self.state.mails) >= len(self.state.to_be_mailed)
-        return cameras <= self._supervisor.finished and told and mailed and time.monotonic() - quiet_since > SETTLE_S
+    def _check(self) -> None:
+        for supervisor in self._supervisors:
+            supervisor.check()
+        require_running(self._broker)
+
+    def _all_told(self) -> bool:
+        """Cameras at their end, every day told, every alert mailed."""
+        cameras = {service.name for service in camera_services(self.settings)}
+        return cameras <= self._supervisors[0].finished and self.state.is_told
 
 
 def decode(value: bytes, topic: Topic) -> Record:
@@ -160,12 +185,20 @@ def decode(value: bytes, topic: Topic) -> Record:
     return Codec().decode(value, topic.record)
 
 
+SERVICES: Final = (
+    Service("processor", ("process", "--instance", "1")),
+    Service("monitor", ("monitor",)),
+    Service("mailer", ("mail",)),
+)
+"What runs beside the cameras: writers before readers."
+
+
+def camera_services(settings: Settings) -> Sequence[Service]:
+    """A service for each camera."""
+    cameras = load_cameras(settings.cameras_file)
+    return [Service(f"camera-{camera.id}", ("camera", "--only", camera.id), ends=True) for camera in cameras]
+
+
 def services_of(settings: Settings) -> Sequence[Service]:
     """The services of a run: writers before readers, so that stopping in this order loses nothing."""
-    cameras = load_cameras(settings.cameras_file)
-    return (
-        *(Service(f"camera-{camera.id}", ("camera", "--only", camera.id), ends=True) for camera in cameras),
-        Service("processor", ("process", "--instance", "1")),
-        Service("monitor", ("monitor",)),
-        Service("mailer", ("mail",)),
-    )
+    return (*camera_services(settings), *SERVICES)

@@ -40,6 +40,23 @@ class SimulatedCamera:
 STORM = ("night@2026-03-04T00:00=0.9", "rain@2026-03-04T00:00=0.7")
 FOG = "fog@2026-03-03T04:00/2026-03-04T00:00=0.7"
 
+
+@dataclass(frozen=True, slots=True)
+class Filming:
+    """When simulated cameras film, and what."""
+
+    start: datetime = START
+    "Event time of the first picture."
+    days: int = DAYS
+    "Event time that they film."
+    seconds_a_day: float = SECONDS_A_DAY
+    "Wall-clock seconds that an event-time day takes."
+    passages_per_day: int = PASSAGES_PER_DAY
+    "Vehicles a camera and day."
+    truth: bool = True
+    "Whether the true label of each passage is sent too."
+
+
 CAMERAS = (
     SimulatedCamera("toll-gate", "gate", 11, STORM),
     SimulatedCamera("junction", "junction", 12, STORM),
@@ -65,12 +82,12 @@ def write_simulation(
     inbox_port: int,
     *,
     cameras: Sequence[SimulatedCamera] = CAMERAS,
-    passages_per_day: int = PASSAGES_PER_DAY,
+    filming: Filming = Filming(),
 ) -> Files:
     """The demo's settings and cameras."""
-    speed = 86_400 / SECONDS_A_DAY
-    blocks = [_simulated(camera, speed, passages_per_day) for camera in cameras]
-    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=blocks, label_patience="PT12H")
+    blocks = [simulated(camera, filming) for camera in cameras]
+    patience = "PT12H" if filming.truth else "PT0S"
+    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=blocks, label_patience=patience)
 
 
 def write_video(
@@ -91,23 +108,24 @@ area = {json.dumps(zone.area)}
 line = {json.dumps(zone.line)}"""
 
 
-def _simulated(camera: SimulatedCamera, speed: float, passages_per_day: int) -> str:
+def simulated(camera: SimulatedCamera, filming: Filming) -> str:
+    """A camera's table in cameras.toml."""
     return f"""\
 [[cameras]]
 id = "{camera.id}"
 source = "sim:{camera.view}"
-start = "{START.isoformat()}"
-speed = {speed:g}
+start = "{filming.start.isoformat()}"
+speed = {86_400 / filming.seconds_a_day:g}
 heartbeat_s = 600
 telemetry_s = 1800
 
 [cameras.simulator]
 seed = {camera.seed}
-days = {DAYS}
-passages_per_day = {passages_per_day}
+days = {filming.days}
+passages_per_day = {filming.passages_per_day}
 truck_share = {TRUCK_SHARE}
 pictures_per_second = {PICTURES_PER_SECOND}
-truth = true
+truth = {json.dumps(filming.truth)}
 conditions = {json.dumps(list(camera.conditions))}
 """
 
@@ -128,6 +146,9 @@ timezone = "UTC"
 label_patience = "{label_patience}"
 min_labels = 50
 data_folder = {json.dumps(str((folder / "monitor").resolve()))}
+
+[archive]
+address = {json.dumps(str((folder / "archive").resolve()))}
 
 [models]
 registry = {json.dumps(str((folder / "registry").resolve()))}

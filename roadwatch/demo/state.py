@@ -74,6 +74,11 @@ class RunState:
         return {alert.alert_id for alert in self.alerts.values() if alert.state == "open" and alert.severity != "info"}
 
     @property
+    def is_told(self) -> bool:
+        """Whether every day has its report, and every alert its mail."""
+        return bool(self.days) and self.days <= self.reports.keys() and len(self.mails) >= len(self.to_be_mailed)
+
+    @property
     def first_mail_s(self) -> float | None:
         """Seconds from the start to the first mail; None while there is none."""
         return self.mails[0][0] - self.started if self.mails else None

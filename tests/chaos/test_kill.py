@@ -17,7 +17,7 @@ from monitor.inbox import KeptMail, read_mails
 from monitor.offline import OfflineMonitor
 from monitor.policies import policy, rules_of
 from roadwatch.demo.run import LocalRun, RunOptions
-from roadwatch.demo.scenario import write_simulation
+from roadwatch.demo.scenario import Filming, write_simulation
 from roadwatch.demo.state import RunState
 from roadwatch.ledger import read_ledger
 from runtime.spans import read_all
@@ -38,7 +38,7 @@ KILLS = (("processor", 40), ("monitor", 80), ("mailer", 120), ("monitor", 200), 
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     """The demo's stream, run to its end with six services killed on the way; the broker still runs."""
     folder = tmp_path_factory.mktemp("chaos")
-    options = RunOptions(folder, partial(write_simulation, folder, passages_per_day=16))
+    options = RunOptions(folder, partial(write_simulation, folder, filming=Filming(passages_per_day=16)))
     with LocalRun(options, lambda _done, _total: None) as run:
         killed = _follow_and_kill(run)
         assert killed == len(KILLS)
