@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,8 @@ from roadwatch.context import AsJson, console, errors, print_json, require_file
 from roadwatch.demo.scenario import write_simulation, write_video
 from roadwatch.demo.state import RunState
 from roadwatch.demo.view import Teller, day_table, live_view
-from roadwatch.progress import downloads
+from roadwatch.progress import counted, downloads
+from schemas.errors import ConfigurationError
 
 Zones = Annotated[
     list[str] | None,
@@ -25,6 +26,8 @@ Zones = Annotated[
         "--zone", help="A zone of the clip: 'lane-1: x,y x,y x,y x,y / x,y x,y', pixels or fractions; may be repeated."
     ),
 ]
+
+FOLDER, STORY_FOLDER = Path("roadwatch-data/demo"), Path("roadwatch-data/story")
 
 NEXT = """\
 What to try next
@@ -40,21 +43,32 @@ def demo(
     speed: Annotated[
         float | None, typer.Option(help="How many times faster than recorded the clip runs; all at once if not given.")
     ] = None,
-    folder: Annotated[Path, typer.Option(help="What the run leaves behind is kept here; emptied first.")] = Path(
-        "roadwatch-data/demo"
-    ),
+    story: Annotated[
+        bool, typer.Option("--story", help="Five days of a model that fails on a new road and learns it; some minutes.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="What the run leaves behind is kept here; emptied first.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole system: a real Kafka, four cameras, three days in a minute, and a mail.
 
     Day 1 is clear. On day 2 fog comes to one camera, and is found. On day 3 a storm darkens all of
     them: the day's accuracy falls below its threshold, and a mail says so. Nothing is scripted but the weather.
+
+    With --story the loop closes: fog, a new camera and a new kind of truck come, the day's accuracy falls, labels are
+    asked for and given, the failures analysed, the model retrained, tested, run in shadow, and promoted by evidence. A
+    page tells it.
     """
     from roadwatch.demo.run import LocalRun, RunOptions
     from roadwatch.interrupts import sigterm_as_interrupt
 
+    if story:
+        tell_story(folder or STORY_FOLDER, as_json=as_json, others={"--video": video, "--zone": zone, "--speed": speed})
+        return
     if video:
         require_file(video, "--video")
+    folder = folder or FOLDER
     clear(folder)
     write = partial(write_video, folder, str(video), zone or [], speed) if video else partial(write_simulation, folder)
     with sigterm_as_interrupt(), downloads("Apache Kafka") as progress:
@@ -65,6 +79,31 @@ def demo(
         print_json(summary(run.state))
     else:
         _conclude(run.state, folder)
+
+
+def tell_story(folder: Path, *, as_json: bool, others: Mapping[str, object]) -> None:
+    """Run the story in a folder, its page written anew after each day."""
+    from roadwatch.interrupts import sigterm_as_interrupt
+    from roadwatch.story.page import story_page
+    from roadwatch.story.run import Telling, tell
+    from runtime.service import configure_logs
+    from runtime.settings import ServiceSettings
+
+    if given := [name for name, value in others.items() if value is not None]:
+        raise ConfigurationError(
+            "--story", [f"{name} is for a clip, and the story has its own cameras" for name in given]
+        )
+    clear(folder)
+    configure_logs(ServiceSettings(log_level="warning"))
+    out, page = errors if as_json else console, folder / "story.html"
+    with sigterm_as_interrupt(), downloads("Apache Kafka") as fetching, counted() as progress:
+        telling = Telling(partial(out.print, markup=False, highlight=False), progress, fetching)
+        for told in tell(folder, telling):
+            page.write_text(story_page(told), encoding="utf-8")
+    if as_json:
+        print_json({**told.plain(), "page": str(page)})
+    else:
+        console.print(f"\n{page} tells it, in {told.took_s:.0f} s.", highlight=False)
 
 
 def clear(folder: Path) -> None:

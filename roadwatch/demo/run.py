@@ -47,8 +47,8 @@ class RunOptions:
     "Writes settings and cameras, given the broker's address and the inbox's port."
     timeout_s: float = 300.0
     "When a run that does not come to its end is given up."
-    cameras: bool = True
-    "Whether all cameras film from the start; else `filming` says which, and when."
+    services: tuple[Service, ...] | None = None
+    "What runs from the start; None: all cameras, processor, monitor and mailer. `filming` lets cameras film later."
 
 
 class LocalRun:
@@ -144,7 +144,7 @@ class LocalRun:
         self._reader = self._stack.enter_context(
             Reader(self.settings.kafka, list(self._topics), f"watch-{uuid.uuid4().hex[:8]}")
         )
-        services = services_of(self.settings) if self._options.cameras else SERVICES
+        services = services_of(self.settings) if self._options.services is None else self._options.services
         self._supervisors = [self._stack.enter_context(self._supervised(services, files.settings))]
 
     def _supervised(self, services: Sequence[Service], settings_file: Path) -> Supervisor:

@@ -1,0 +1,93 @@
+"""The story as one page that needs nothing else: what the days were like, what was found, done, and what it brought."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from models.qualification.charts import Box, Dot, Line, Plot, Tick
+from models.qualification.page import environment
+from roadwatch.reporting.figures import Share, accuracy, percent, points
+from roadwatch.reporting.page import long_day
+from roadwatch.reporting.plots import Scale, linear, path
+from roadwatch.story.chapters import Chapter, Story
+
+CHART: Final = Box(992, 260, left=48, right=984, top=14, bottom=226)
+MARKS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def story_page(story: Story) -> str:
+    """The page."""
+    return (
+        _environment()
+        .get_template("story.html")
+        .render(
+            story=story,
+            headline=headline(story),
+            plot=accuracy_plot(story),
+            rows=[(chapter, accuracy(chapter.report)) for chapter in story.chapters],
+            document=json.dumps(story.plain(), indent=1),
+        )
+    )
+
+
+def headline(story: Story) -> str:
+    """What happened, in a sentence."""
+    known = [chapter.true_accuracy for chapter in story.chapters if chapter.true_accuracy is not None]
+    if not known:
+        return "Nothing has been filmed yet"
+    worst = known.index(min(known))
+    told = f"Right on {percent(known[0])} of vehicles, then on {percent(known[worst])}"
+    return f"{told}, and on {percent(max(known[worst:]))} once it had learnt" if worst < len(known) - 1 else told
+
+
+def accuracy_plot(story: Story) -> Plot:
+    """Accuracy over the days: of labels with their intervals, and of all vehicles."""
+    chapters, threshold = story.chapters, story.threshold
+    across = linear(0, max(len(chapters) - 1, 1), CHART.left + 60, CHART.right - 60)
+    up = linear(0.0, 1.0, CHART.bottom, CHART.top)
+    labelled = [(x, share) for x, each in enumerate(chapters) if (share := accuracy(each.report))]
+    truths = [(x, each.true_accuracy) for x, each in enumerate(chapters) if each.true_accuracy is not None]
+    whiskers = [_upright(across(x), up(share.low), up(share.high)) for x, share in labelled]
+    return Plot(
+        "Accuracy over the days",
+        CHART,
+        x_ticks=[Tick(across(x), each.day.name[5:]) for x, each in enumerate(chapters)],
+        y_ticks=[Tick(up(value), percent(value, 0)) for value in MARKS],
+        lines=[
+            Line(path([(0, threshold), (max(len(chapters) - 1, 1), threshold)], across, up), "ideal"),
+            Line(path(truths, across, up), "two"),
+            *whiskers,
+        ],
+        dots=[
+            *(Dot(across(x), up(value), 3.2, "two", f"all vehicles: {percent(value)}") for x, value in truths),
+            *(Dot(across(x), up(share.value), 4.4, "one", _of(share)) for x, share in labelled),
+        ],
+        rules=list(_promotions(chapters, across)),
+    )
+
+
+def _promotions(chapters: list[Chapter], across: Scale) -> Iterator[Tick]:
+    """Where another model began to serve."""
+    for x, (before, after) in enumerate(pairwise(chapters)):
+        if before.champion != after.champion:
+            yield Tick(across(x + 0.5), f"{after.champion} serves")
+
+
+def _of(share: Share) -> str:
+    return f"{percent(share.value)} ({share.bounds}) of {share.n} labelled"
+
+
+def _upright(x: float, low: float, high: float) -> Line:
+    return Line(f"{x:.1f},{low:.1f} {x:.1f},{high:.1f}", "one")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = environment(Path(__file__).parent)
+    made.filters.update(percent=percent, points=points, long_day=long_day)
+    return made
