@@ -40,7 +40,8 @@ class Prior:
 def fit_from(parent: Head, features: Floats, truth: NDArray[np.intp], weights: Floats, penalty: float) -> Head:
     """Fit what is added to the parent's scores, by logistic regression with an L2 penalty on the addition.
 
-    `features` N×D, `truth` N indices into the labels, `weights` N, 1 in the mean. Features are centred and divided by
+    `features` N×D, `truth` N indices into the labels, `weights` N: how many pictures each
+    counts for, against the penalty. Features are centred and divided by
     one number, their mean deviation: one for each would be a guess on few pictures. Returns a head of temperature 1.
     """
     mean = np.average(features, axis=0, weights=weights)

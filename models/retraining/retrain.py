@@ -3,6 +3,7 @@
 parent ─► features of its own graph ─► head held to the parent's ─► temperature ─► both graphs ─► figures ─► bundle
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -19,6 +20,7 @@ from models.evaluation import Answers, Evaluation, summarise
 from models.preprocessing import Image
 from models.retraining.heads import abstain_below, read_head, with_head
 from models.retraining.prior import Prior, fit_from, fold_numbers
+from models.retraining.ties import Ties, block_folds, votes
 from models.selftest import rows_of, selftest_pictures
 from models.training.data import LabelledPicture, class_faults, counts, pictures_sha256
 from models.training.features import Outputs, Progress, run_graph, silent
@@ -49,7 +51,7 @@ class RetrainingSettings:
     replay_share: float = 0.5
     "How much replayed pictures weigh among all, 0 to below 1."
     min_labels: int = 20
-    "Fewer are refused."
+    "Fewer are refused; pictures of one vehicle are one."
     min_of_class: int = 3
     "Fewer of a class are refused; a class that does not occur at all stays as it is."
     folds: int = 5
@@ -67,9 +69,11 @@ class Retraining:
     bundle: Bundle
     "With the new head."
     before: Evaluation
-    "The parent's figures on the new labels."
+    "The parent's figures on the new labels, a vehicle's pictures as one vote."
     after: Evaluation
     "Those of heads that had not seen the picture, on the same."
+    told: "HeldBack"
+    "The same, vehicle by vehicle."
     log_loss_before: float
     "Of the parent, on the new labels."
     log_loss_after: float
@@ -82,19 +86,35 @@ class Retraining:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What was said of new vehicles, an entry for each, in the order given."""
+
+    names: tuple[str, ...]
+    "Whose; without ties a picture's number."
+    truth: tuple[str, ...]
+    "True classes."
+    before: tuple[str, ...]
+    "The parent's."
+    after: tuple[str, ...]
+    "Those of heads that had not seen the vehicle."
+
+
+@dataclass(frozen=True, slots=True)
 class _Set:
     """Pictures with their features: new ones, then replayed ones."""
 
     new: int
     "How many are new."
+    vehicles: int
+    "How many new vehicles they show."
     features: NDArray[np.float64]
     "N×D."
     truth: NDArray[np.intp]
     "N indices into the labels."
     weights: NDArray[np.float64]
-    "How much each counts; 1 in the mean."
-    scenes: tuple[str, ...]
-    "Of each."
+    "How much each counts: a new vehicle one."
+    fold: NDArray[np.intp]
+    "The part with which each is held back."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,35 +137,50 @@ def retrain(
     *,
     replay: Sequence[LabelledPicture] = (),
     tested: Sequence[LabelledPicture] = (),
+    ties: Ties | None = None,
 ) -> Retraining:
     """Return the parent with a head fitted to `pictures` (and `replay`, old ones that it shall not unlearn).
 
-    Raises ConfigurationError for too few labels or others than the parent's, ModelError for a parent whose head cannot
-    be replaced. The same bundle, pictures and settings give the same bytes on one machine.
+    `ties` say what hangs together among pictures, then replayed ones; without, each shows a vehicle of its own, and
+    neighbours of a scene are held back together. Raises ConfigurationError for too few labels or others than the
+    parent's, ModelError for a parent whose head cannot be replaced. The same bundle, pictures and settings give the same
+    bytes on one machine.
     """
-    check_labels(parent.labels, pictures, settings)
+    vehicles = _alone(pictures) if ties is None else ties.vehicles[: len(pictures)]
+    check_labels(parent.labels, pictures, settings, vehicles)
     check_known(parent.labels, [*replay, *tested])
-    data = _features(parent, pictures, replay, settings, progress)
+    data = _features(parent, (pictures, replay), ties, settings, progress)
     learnt = _learn(read_head(parent), data, settings)
     model = with_head(parent.model, learnt.head)
-    before, after = (_evaluation(pictures, said, parent.labels) for said in (learnt.before, learnt.after))
+    told = _held_back(pictures, vehicles, learnt, parent.labels)
+    before, after = (_evaluation(pictures, vehicles, said, parent.labels) for said in (learnt.before, learnt.after))
     figures = _test(parent, model, tested, settings, progress) if tested else after
     served = replace(parent, abstain_below=abstain_below(parent, data.features[: data.new]))
-    told = _told(parent, pictures, replay, tested, settings)
-    bundle = _bundle(served, learnt.head, model, settings, told, figures)
-    losses = (_log_loss(said, data.truth[: data.new]) for said in (learnt.before, learnt.after))
-    return Retraining(bundle, before, after, *losses)
+    words = _told(parent, pictures, replay, tested, settings)
+    bundle = _bundle(served, learnt.head, model, settings, words, figures)
+    losses = (_log_loss(said, data) for said in (learnt.before, learnt.after))
+    return Retraining(bundle, before, after, told, *losses)
 
 
-def check_labels(labels: tuple[str, ...], pictures: Sequence[LabelledPicture], settings: RetrainingSettings) -> None:
-    """Raise ConfigurationError where labels are too few, all of one class, or unknown to the model."""
+def check_labels(
+    labels: tuple[str, ...],
+    pictures: Sequence[LabelledPicture],
+    settings: RetrainingSettings,
+    vehicles: Sequence[str] | None = None,
+) -> None:
+    """Raise ConfigurationError where labels are too few, all of one class, or unknown to the model.
+
+    `vehicles` says whom each picture shows; None: each another one.
+    """
     check_known(labels, pictures)
-    seen = {label: sum(picture.label == label for picture in pictures) for label in labels}
-    found = {label: count for label, count in seen.items() if count}
+    names = range(len(pictures)) if vehicles is None else vehicles
+    shown = Counter({vehicle: picture.label for vehicle, picture in zip(names, pictures, strict=True)}.values())
+    found = {label: shown[label] for label in labels if shown[label]}
     told = ", ".join(f"{count} {label}" for label, count in found.items()) or "none"
     faults = []
-    if len(pictures) < settings.min_labels:
-        faults.append(f"{len(pictures)} labelled pictures ({told}): at least {settings.min_labels} are needed")
+    if (count := shown.total()) < settings.min_labels:
+        what = "pictures" if vehicles is None or count == len(pictures) else "vehicles"
+        faults.append(f"{count} labelled {what} ({told}): at least {settings.min_labels} are needed")
     if len(found) < 2:
         faults.append(f"labels are {told}: a head is fitted to at least two classes")
     rare = [label for label, count in found.items() if count < settings.min_of_class]
@@ -162,25 +197,54 @@ def check_known(labels: tuple[str, ...], pictures: Sequence[LabelledPicture]) ->
 
 def _features(
     parent: Bundle,
-    pictures: Sequence[LabelledPicture],
-    replay: Sequence[LabelledPicture],
+    shown: tuple[Sequence[LabelledPicture], Sequence[LabelledPicture]],
+    ties: Ties | None,
     settings: RetrainingSettings,
     progress: Progress,
 ) -> _Set:
-    head = read_head(parent)
-    everything = [*pictures, *replay]
+    head, everything, new = read_head(parent), [*shown[0], *shown[1]], len(shown[0])
     outputs = _run(parent.model, parent, [picture.image for picture in everything], "features", settings, progress)
     features = outputs.embedding.astype(np.float64)
     if features.shape[1:] != head.weight.shape[:1] or not _agree(head.probabilities(features), outputs.probabilities):
         raise ModelError(f"{parent.version}: its probabilities do not follow from embedding and head: not replaceable")
     truth = np.array([parent.labels.index(picture.label) for picture in everything])
-    share = settings.replay_share if replay else 0.0
-    weights = np.concatenate([_even(1 - share, len(pictures)), _even(share, len(replay))]) * len(everything)
-    return _Set(len(pictures), features, truth, weights, tuple(picture.scene for picture in everything))
+    shares = np.ones(len(everything)) if ties is None else np.array(ties.shares)
+    vehicles = new if ties is None else len(set(ties.vehicles[:new]))
+    return _Set(
+        new=new,
+        vehicles=vehicles,
+        features=features,
+        truth=truth,
+        weights=_weights(shares[:new], shares[new:], vehicles, settings.replay_share),
+        fold=_folds(everything, truth, new, ties, settings),
+    )
 
 
-def _even(total: float, count: int) -> NDArray[np.float64]:
-    return np.full(count, total / max(count, 1))
+def _weights(
+    new: NDArray[np.float64], old: NDArray[np.float64], vehicles: int, replay_share: float
+) -> NDArray[np.float64]:
+    """Return how much each picture counts: a new vehicle one, so that the prior is as strong with replay as without."""
+    replayed = replay_share / (1 - replay_share) * vehicles
+    return np.concatenate([_scaled(new, vehicles), _scaled(old, replayed)])
+
+
+def _scaled(shares: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+    return shares * (total / shares.sum()) if len(shares) else shares
+
+
+def _folds(
+    pictures: Sequence[LabelledPicture],
+    truth: NDArray[np.intp],
+    new: int,
+    ties: Ties | None,
+    settings: RetrainingSettings,
+) -> NDArray[np.intp]:
+    if ties is None:
+        return fold_numbers(truth.tolist(), [picture.scene for picture in pictures], settings.folds, settings.seed)
+    parts = (slice(None, new), slice(new, None))
+    return np.concatenate(
+        [block_folds(ties.blocks[part], ties.vehicles[part], settings.folds, settings.seed) for part in parts]
+    )
 
 
 def _agree(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> bool:
@@ -190,7 +254,7 @@ def _agree(ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> bool:
 def _learn(head: Head, data: _Set, settings: RetrainingSettings) -> _Learnt:
     scores = _held_back_scores(head, data, settings)
     temperature = _calm(fit_temperature(scores, data.truth, data.weights), len(data.truth))
-    fresh = fit_from(head, data.features, data.truth, data.weights, settings.prior.penalty(data.new))
+    fresh = fit_from(head, data.features, data.truth, data.weights, settings.prior.penalty(data.vehicles))
     return _Learnt(
         calibrated(fresh, temperature),
         head.probabilities(data.features[: data.new]),
@@ -200,11 +264,12 @@ def _learn(head: Head, data: _Set, settings: RetrainingSettings) -> _Learnt:
 
 def _held_back_scores(head: Head, data: _Set, settings: RetrainingSettings) -> NDArray[np.float64]:
     """Return each picture's scores by a head that had not seen it."""
-    fold = fold_numbers(data.truth.tolist(), data.scenes, settings.folds, settings.seed)
-    penalty = settings.prior.penalty(data.new)
+    penalty = settings.prior.penalty(data.vehicles)
     scores = np.zeros((len(data.truth), len(head.labels)))
     for number in range(settings.folds):
-        held = fold == number
+        held = data.fold == number
+        if not held.any():
+            continue
         fitted = fit_from(head, data.features[~held], data.truth[~held], data.weights[~held], penalty)
         scores[held] = fitted.scores(data.features[held])
     return scores
@@ -214,19 +279,40 @@ def _calm(temperature: float, pictures: int) -> float:
     return float(temperature ** (pictures / (pictures + CALM_PICTURES)))
 
 
-def _log_loss(probabilities: NDArray[np.floating], truth: NDArray[np.intp]) -> float:
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
+def _log_loss(probabilities: NDArray[np.floating], data: _Set) -> float:
+    truth = data.truth[: data.new]
+    of_truth = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
+    return float(-np.average(np.log(of_truth), weights=data.weights[: data.new]))
+
+
+def _alone(pictures: Sequence[LabelledPicture]) -> tuple[str, ...]:
+    """Each shows another vehicle."""
+    return tuple(str(number) for number in range(len(pictures)))
+
+
+def _held_back(
+    pictures: Sequence[LabelledPicture], vehicles: Sequence[str], learnt: _Learnt, labels: tuple[str, ...]
+) -> HeldBack:
+    before, after = (votes(vehicles, pictures, said) for said in (learnt.before, learnt.after))
+    first = before.first.tolist()
+    said = [tuple(labels[best] for best in found.probabilities.argmax(axis=1)) for found in (before, after)]
+    return HeldBack(tuple(vehicles[row] for row in first), tuple(pictures[row].label for row in first), *said)
 
 
 def _evaluation(
-    pictures: Sequence[LabelledPicture], probabilities: NDArray[np.floating], labels: tuple[str, ...]
+    pictures: Sequence[LabelledPicture],
+    vehicles: Sequence[str],
+    probabilities: NDArray[np.floating],
+    labels: tuple[str, ...],
 ) -> Evaluation:
+    found = votes(vehicles, pictures, probabilities)
+    shown = [pictures[row] for row in found.first.tolist()]
     return summarise(
         Answers(
-            np.array([picture.label for picture in pictures]),
-            np.array(labels)[probabilities.argmax(axis=1)],
-            probabilities.max(axis=1).astype(np.float64),
-            np.array([picture.source for picture in pictures]),
+            np.array([picture.label for picture in shown]),
+            np.array(labels)[found.probabilities.argmax(axis=1)],
+            found.probabilities.max(axis=1).astype(np.float64),
+            np.array([picture.source for picture in shown]),
         )
     )
 
@@ -240,7 +326,7 @@ def _test(
 ) -> Evaluation:
     """Score the finished file: a head that was written wrongly would show here."""
     outputs = _run(model, parent, [picture.image for picture in tested], "test", settings, progress)
-    return _evaluation(tested, outputs.probabilities, parent.labels)
+    return _evaluation(tested, _alone(tested), outputs.probabilities, parent.labels)
 
 
 def _run(

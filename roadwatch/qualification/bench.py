@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from models.bundle import Bundle
+from models.qualification.figures import Part
 from processors.classifier import Classifier
 from roadwatch.qualification.held_out import HeldOut
 from roadwatch.qualification.stack import Stack
@@ -48,6 +50,23 @@ class Sizes:
     "Processors, a partition each, whose throughput is measured."
     drain_s: float = 5.0
     "About how long each of those takes over its backlog."
+    quick: bool = False
+    "Whether one processor does for all parts but scalability, and the champion's accuracy is asked of it in this process."
+    beside: tuple[Part, ...] = ("accuracy", "latency")
+    "Parts that are measured of the champion too, besides robustness: what thresholds compare."
+
+
+QUICK: Final = Sizes(
+    repeated=40,
+    changed=150,
+    load_s=3.0,
+    corrupted=32,
+    workers=(1, 2),
+    drain_s=1.0,
+    quick=True,
+    beside=("accuracy",),
+)
+"All six parts in half a minute: a retrained head differs from its parent by what it says, not by how fast."
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from models.qualification.cases import ErrorCase
+from models.qualification.robustness import stratified
 from models.training.data import LabelledPicture, pictures_sha256
 from producers.cameras import CameraConfig
 from producers.framing import jpeg
@@ -30,15 +31,32 @@ class HeldOut:
     "Where from and how many, in words."
     sha256: str
     "Of labels and pixels."
+    spoilt: tuple[LabelledPicture, ...] = ()
+    "Those of them that weather or night have spoilt already."
+
+    def to_corrupt(self, count: int) -> list[LabelledPicture]:
+        """Return a sample to corrupt besides: half of it at most is of pictures that are spoilt already."""
+        spoilt = set(map(id, self.spoilt))
+        good = [picture for picture in self.pictures if id(picture) not in spoilt]
+        some = stratified(self.spoilt, count // 2 if good else count)
+        return [*stratified(good, count - len(some)), *some]
 
 
-def held_out(name: str, pictures: Sequence[LabelledPicture]) -> HeldOut:
-    """Describe pictures; raises ConfigurationError where there are none."""
+def held_out(
+    name: str,
+    pictures: Sequence[LabelledPicture],
+    is_spoilt: Callable[[LabelledPicture], bool] = lambda _picture: False,
+) -> HeldOut:
+    """Describe pictures; raises ConfigurationError where there are none.
+
+    `is_spoilt` tells those that weather or night have spoilt already.
+    """
     if not pictures:
         raise ConfigurationError(name, ["no held-out pictures: a zip with labels.csv, or a folder with car/*.jpg"])
     sources = Counter(picture.source for picture in pictures)
     told = ", ".join(f"{source} {count}" for source, count in sorted(sources.items()))
-    return HeldOut(tuple(pictures), f"{name}: {len(pictures)} pictures ({told})", pictures_sha256(pictures))
+    about = f"{name}: {len(pictures)} pictures ({told})"
+    return HeldOut(tuple(pictures), about, pictures_sha256(pictures), tuple(filter(is_spoilt, pictures)))
 
 
 def require_known(data: HeldOut, version: str, labels: Sequence[str]) -> None:

@@ -3,23 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from models.bundle import Bundle
+from models.preprocessing import Image
 from models.qualification.accuracy import measure_accuracy
 from models.qualification.cases import ErrorCase, error_cases
 from models.qualification.consistency import agreement, measure_consistency
 from models.qualification.errors import measure_errors
 from models.qualification.figures import Fault, Measured, Outcome
 from models.qualification.robustness import measure_robustness, stratified
+from models.training.data import LabelledPicture
 from models.verdicts import Classify, Verdicts
 from processors.classifier import Classifier
+from processors.pictures import examine
+from producers.framing import jpeg
 from roadwatch.ledger import read_ledger
 from roadwatch.qualification.answers import join, ledger_faults, predictions_of, verdicts_of, version_faults
 from roadwatch.qualification.bench import Bench, Tested
-from roadwatch.qualification.held_out import frames_of, hard_frame
+from roadwatch.qualification.held_out import JPEG_QUALITY, frames_of, hard_frame
 from roadwatch.qualification.stack import Arrival, Line
 from roadwatch.qualification.worker import WorkerError
 from schemas.records import Frame
 
+HERE = 64
+"Pictures at once in this process."
 ERRORS_PATIENCE_S = 20.0
 "How long a hard picture may take; it is one among few."
 
@@ -37,6 +45,27 @@ def try_accuracy(bench: Bench, tested: Tested) -> Measured:
         return Measured("accuracy", (), (*faults, Fault("no held-out frame came back as a prediction")))
     measured = measure_accuracy(joined.pictures, verdicts_of(joined.predictions, tested.bundle), joined.unanswered)
     return replace(measured, faults=(*measured.faults, *faults))
+
+
+def accuracy_here(bench: Bench, tested: Tested) -> Measured:
+    """Ask the model in this process, of pictures encoded and decoded as on the way through the stack."""
+    pictures = bench.held_out.pictures
+    said = [tested.classifier.classify(_as_sent(pictures[at : at + HERE])) for at in range(0, len(pictures), HERE)]
+    return measure_accuracy(pictures, _together(said))
+
+
+def _as_sent(pictures: Sequence[LabelledPicture]) -> list[Image]:
+    return [examine(jpeg(picture.image, JPEG_QUALITY))[0] for picture in pictures]
+
+
+def _together(said: Sequence[Verdicts]) -> Verdicts:
+    familiar = [part.familiar for part in said if part.familiar is not None]
+    return Verdicts(
+        said[0].classes,
+        np.concatenate([part.probabilities for part in said]),
+        np.concatenate([part.embedding for part in said]),
+        np.concatenate(familiar) if familiar else None,
+    )
 
 
 def try_errors(bench: Bench, tested: Tested) -> Measured:
@@ -134,7 +163,7 @@ def _in_full_precision(bundle: Bundle) -> Classify | None:
 
 def try_robustness(bench: Bench, tested: Tested, champion: Tested | None) -> tuple[Measured, Measured | None]:
     """Corrupt a stratified sample in every way, and ask the models in this process."""
-    pictures = stratified(bench.held_out.pictures, bench.sizes.corrupted)
+    pictures = bench.held_out.to_corrupt(bench.sizes.corrupted)
     return measure_robustness(
         tested.classifier.classify,
         pictures,

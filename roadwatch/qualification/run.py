@@ -18,7 +18,7 @@ from processors.classifier import Classifier
 from roadwatch.qualification.bench import Bench, Progress, Sizes, Tested
 from roadwatch.qualification.held_out import HeldOut, require_known
 from roadwatch.qualification.load import try_latency, try_scalability
-from roadwatch.qualification.parts import try_accuracy, try_consistency, try_errors, try_robustness
+from roadwatch.qualification.parts import accuracy_here, try_accuracy, try_consistency, try_errors, try_robustness
 from roadwatch.qualification.stack import Stack
 from roadwatch.qualification.worker import WorkerError
 from runtime.settings import KafkaSettings
@@ -37,8 +37,6 @@ ON_THE_STACK: Final[Mapping[Part, Try]] = {
     "latency": try_latency,
     "scalability": try_scalability,
 }
-OF_THE_CHAMPION: Final[Collection[Part]] = ("accuracy", "latency")
-"What is measured of the champion too, besides robustness: what thresholds compare."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def qualify(plan: Plan, progress: Progress, downloads: Callable[[int, int], None
     except ModelError as error:
         return Measurements(subject, (Measured("errors", (), (Fault(f"it does not load: {error}"),)),))
     champion = _champion(plan)
-    with Stack(plan.folder, plan.kafka, downloads) as stack:
+    with Stack(plan.folder, plan.kafka, downloads, shared=plan.sizes.quick) as stack:
         bench = Bench(stack, plan.held_out, plan.sizes, progress, threads=min(4, os.cpu_count() or 1))
         measured = [_measure(part, bench, candidate, champion) for part in PARTS if part in plan.parts]
     return Measurements(subject, tuple(ours for ours, _ in measured), tuple(its for _, its in measured if its))
@@ -102,7 +100,7 @@ def _both(part: Part, bench: Bench, candidate: Tested, champion: Tested | None) 
     if part == "robustness":
         return try_robustness(bench, candidate, champion)
     ours = _candidates(ON_THE_STACK[part], part, bench, candidate)
-    return ours, _champions(part, bench, champion) if champion and part in OF_THE_CHAMPION else None
+    return ours, _champions(part, bench, champion) if champion and part in bench.sizes.beside else None
 
 
 def _candidates(measure: Try, part: Part, bench: Bench, candidate: Tested) -> Measured:
@@ -115,6 +113,8 @@ def _candidates(measure: Try, part: Part, bench: Bench, candidate: Tested) -> Me
 
 def _champions(part: Part, bench: Bench, champion: Tested) -> Measured:
     """One that ends under the champion leaves nothing to compare with."""
+    if bench.sizes.quick and part == "accuracy":
+        return accuracy_here(bench, champion)
     try:
         return ON_THE_STACK[part](bench, champion)
     except WorkerError as error:

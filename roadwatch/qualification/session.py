@@ -49,6 +49,8 @@ class Request:
     "The folder for page and document; None: named after the version, in `outputs`."
     outputs: Path
     "See `out`."
+    is_spoilt: Callable[[LabelledPicture], bool] = lambda _picture: False
+    "Tells pictures that weather or night have spoilt already: they are half at most of those that are corrupted besides."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _plan(request: Request, registry: Registry, folder: Path) -> Plan:
     require_the_registered(candidate[0], registry)
     champion = find_champion(request.against, candidate[0], registry, folder)
     require_writable(_folder_of(request, candidate[0].version))
-    pictures = held_out(request.data, tuple(request.pictures()))
+    pictures = held_out(request.data, tuple(request.pictures()), request.is_spoilt)
     return Plan(candidate, champion, pictures, request.sizes, request.parts, request.kafka, folder)
 
 

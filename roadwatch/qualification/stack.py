@@ -138,13 +138,24 @@ class Stack:
     """A broker for as long as the context lasts."""
 
     def __init__(
-        self, folder: Path, given: KafkaSettings | None, progress: Callable[[int, int], None] | None = None
+        self,
+        folder: Path,
+        given: KafkaSettings | None,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
-        """`given` is a cluster to use; None: a local broker in `folder`, whose download `progress` is told of."""
+        """`given` is a cluster to use; None: a local broker in `folder`, whose download `progress` is told of.
+
+        `shared`: lines of the same bundle, with nothing asked for besides, are one, until something goes wrong on it.
+        """
         self._folder = folder
         self._given = given
         self._progress = progress
+        self._shared = shared
         self._broker: LocalBroker | None = None
+        self._kept: tuple[Path, Line] | None = None
+        self._lines = ExitStack()
 
     def __enter__(self) -> Self:
         if self._given is None:
@@ -155,6 +166,7 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._drop()
         if self._broker:
             with uninterrupted():
                 self._broker.stop()
@@ -165,6 +177,31 @@ class Stack:
 
         Raises WorkerError where a processor does not come up.
         """
+        if self._shared and options == LineOptions():
+            with self._shared_line(bundle) as line:
+                yield line
+            return
+        with self._own_line(bundle, options) as line:
+            yield line
+
+    @contextmanager
+    def _shared_line(self, bundle: Path) -> Iterator[Line]:
+        """The line of this bundle that is there; what went wrong on it is not handed on."""
+        if self._kept is None or self._kept[0] != bundle:
+            self._drop()
+            self._kept = bundle, self._lines.enter_context(self._own_line(bundle, LineOptions()))
+        try:
+            yield self._kept[1]
+        except BaseException:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        self._kept = None
+        self._lines.close()
+
+    @contextmanager
+    def _own_line(self, bundle: Path, options: LineOptions) -> Iterator[Line]:
         with ExitStack() as cleanup:
             kafka = self._kafka(options.partitions)
             admin = TopicAdmin(kafka)

@@ -1,8 +1,8 @@
-"""`roadwatch models import`, `export` and `retrain`: models from and to elsewhere, and a new head on new labels."""
+"""`roadwatch models import` and `export`: models from and to elsewhere; and a new head on pictures that are given."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -93,41 +93,42 @@ def export_model(
         console.print(f"{bundle.version} is in {' and '.join(written)}.", highlight=False)
 
 
-def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
-    context: typer.Context,
-    data: Annotated[
-        Path, typer.Argument(help="New labels: a zip with labels.csv, or a folder with a subfolder a class.")
-    ],
-    source: Annotated[
-        str, typer.Option("--from", help="The model to start from: as for export; the champion if not given.")
-    ] = "champion",
-    replay: Annotated[
-        list[Path] | None, typer.Option(help="Old pictures that it shall not unlearn; may be given several times.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The new bundle's folder.")] = None,
-    register: Register = False,
-    test: Test = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write it even where pictures held back were told worse than before.")
-    ] = False,
-    reason: Reason = "",
-    as_json: AsJson = False,
-) -> None:
-    """Fit a new head to new labels, held to the old one: it learns a new camera and keeps the others.
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A retraining on pictures that are given, without archive, tests or shadow."""
 
-    Needs roadwatch[retrain], no training framework; 500 pictures take seconds.
-    """
-    _require_target(out, register)
-    parent, _ = _files(context, source)
+    data: Path
+    "New labels."
+    source: str
+    "The model to start from, as for export."
+    base: tuple[Path, ...]
+    "Old pictures that it shall not unlearn."
+    out: Path | None
+    "The new bundle's folder."
+    register: bool
+    "Whether it is put into the registry."
+    test: Path | None
+    "Pictures to measure it on."
+    force: bool
+    "Whether it is written even where pictures held back were told worse than before."
+    reason: str
+    "Why it is registered."
+
+
+def retrain_by_hand(context: typer.Context, asked: ByHand, as_json: bool) -> None:
+    """Fit a new head to pictures, and write or register it."""
+    _require_target(asked.out, asked.register)
+    parent, _ = _files(context, asked.source)
     with counted() as progress:
-        found = _retrained(parent, data, replay or [], test, progress)
-    if not (found.gains or force):
+        found = _retrained(parent, asked.data, asked.base, asked.test, progress)
+    if not (found.gains or asked.force):
         raise ModelError(_worse(found))
-    _save(found.bundle, out)
+    _save(found.bundle, asked.out)
     told = {"parent": parent.version, "before": asdict(found.before.overall), "after": asdict(found.after.overall)}
     if not as_json:
         console.print(_gain(parent.version, found), highlight=False)
-    _finish(context, found.bundle, out, register, reason or f"retrained from {parent.version}", as_json, told)
+    reason = asked.reason or f"retrained from {parent.version}"
+    _finish(context, found.bundle, asked.out, asked.register, reason, as_json, told)
 
 
 def _require_target(out: Path | None, register: bool) -> None:
@@ -228,7 +229,7 @@ def _mlflow_files(bundle: "Bundle") -> dict[str, bytes]:
 def _retrained(
     parent: "Bundle",
     data: Path,
-    replay: Sequence[Path],
+    base: Sequence[Path],
     test: Path | None,
     progress: Callable[[str, int, int], None],
 ) -> "Retraining":
@@ -237,7 +238,7 @@ def _retrained(
     except ModuleNotFoundError as error:
         raise _missing(error) from error
     settings = RetrainingSettings(datetime.now(UTC).date(), package_version("roadwatch"))
-    old = [picture for path in replay for picture in _pictures(path)]
+    old = [picture for path in base for picture in _pictures(path)]
     tested = [] if test is None else _pictures(test)
     return retrain(parent, _pictures(data), settings, progress, replay=old, tested=tested)
 
@@ -303,4 +304,4 @@ def _figures(evaluation: "Evaluation") -> str:
     return f"Accuracy {score.accuracy:.3f} ({score.low:.3f} to {score.high:.3f}) on {score.n} pictures."
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"import": import_model, "export": export_model, "retrain": retrain}
+COMMANDS: dict[str, Callable[..., None]] = {"import": import_model, "export": export_model}

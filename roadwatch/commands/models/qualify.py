@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.settings import KafkaSettings, Settings
 
 SIMULATOR = "simulator"
-SIMULATED = 500
+SIMULATED, SIMULATED_QUICK = 500, 200
 "Held-out simulated pictures; drawing forty takes a second."
 FOLDER = Path("roadwatch-data/qualification")
 
@@ -57,6 +57,9 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
     load: Annotated[float, typer.Option(min=1, help="Frames a second while latency is measured.")] = 40.0,
     seconds: Annotated[float, typer.Option(min=1, help="How long that load lasts.")] = 15.0,
     corrupted: Annotated[int, typer.Option(min=2, help="Pictures that are corrupted in every way.")] = 120,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="All six parts in half a minute, on less of everything.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Test a candidate as an application: a real Kafka, a real processor, held-out pictures.
@@ -66,7 +69,7 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
     where the version is registered. Exit code 0: approved; 1: refused. Some minutes on two cores.
     """
     from models.registry.opening import open_registry
-    from roadwatch.qualification.bench import Sizes
+    from roadwatch.qualification.bench import QUICK, Sizes
     from roadwatch.qualification.session import Request, carry_out
 
     settings = _logging(context)
@@ -74,10 +77,10 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
         candidate=version,
         against=against,
         data=Path(data).name,
-        pictures=lambda: _pictures(data),
+        pictures=lambda: _pictures(data, SIMULATED_QUICK if quick else SIMULATED),
         thresholds=thresholds,
         parts=_parts(part),
-        sizes=Sizes(load=load, load_s=seconds, corrupted=corrupted),
+        sizes=QUICK if quick else Sizes(load=load, load_s=seconds, corrupted=corrupted),
         kafka=_kafka(settings, broker),
         out=out,
         outputs=FOLDER,
@@ -138,11 +141,11 @@ def _kafka(settings: "Settings", broker: str | None) -> "KafkaSettings | None":
     return settings.kafka.model_copy(update={"bootstrap_servers": broker}) if broker else None
 
 
-def _pictures(data: str) -> "Iterable[LabelledPicture]":
+def _pictures(data: str, simulated: int) -> "Iterable[LabelledPicture]":
     from models.training.data import read_pictures
     from roadwatch.commands.models.training import TEST_SEED, simulator_pictures
 
-    return simulator_pictures(TEST_SEED, SIMULATED) if data == SIMULATOR else read_pictures(Path(data))
+    return simulator_pictures(TEST_SEED, simulated) if data == SIMULATOR else read_pictures(Path(data))
 
 
 def _conclude(outcome: "Outcome", settings: "Settings", *, as_json: bool) -> None:
