@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from monitor.chunks import SIZE
+from monitor.chunks import SIZE, Place
 from monitor.findings import FIELDS, finding_of, plain_finding
 from monitor.integrity import Integrity
 from monitor.signals import Watches
@@ -166,6 +166,16 @@ class ClosedDay:
     "When the first late label was logged that is not counted yet; None without any."
     revised_ms: int = -1
     "Labels logged before this time count, late or not."
+    touched: dict[str, list[int]] = field(default_factory=dict)
+    "By epoch, chunks with labels that are not counted yet."
+
+    def touch(self, place: Place, late_ms: int | None) -> None:
+        """Know of a label that is not counted yet, and when it was logged; None where it never will be."""
+        epoch, number = place
+        numbers = self.touched.setdefault(epoch, [])
+        if number not in numbers:
+            numbers.append(number)
+        self.dirty_ms = min((ms for ms in (self.dirty_ms, late_ms) if ms is not None), default=None)
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ Frames are kept by number: taking one in twice changes nothing.
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from schemas.records import CLASSIFIED
 
@@ -20,6 +20,18 @@ PEEKED = 8
 "Chunks that are remembered on a walk: a vehicle's frames lie in one or two."
 DEFLATE_LEVEL = 1
 "A fifth of the bytes for .1 ms; the best level saves a tenth more for four times as long."
+
+Place = tuple[str, int]
+"A chunk's epoch and number."
+
+T = TypeVar("T")
+
+
+class Encoded(Protocol):
+    """What has bytes of its own."""
+
+    def encoded(self) -> bytes:
+        """To be written."""
 
 
 class Row(NamedTuple):
@@ -82,6 +94,8 @@ class Given(NamedTuple):
     "When it was logged; never less than of those before it."
     source: str = ""
     "Who says so."
+    weight: float = 1.0
+    "How many like it the label stands for."
 
     def is_in_time(self, end_us: int, cutoff_ms: int | None, heeds_promises: bool) -> bool:
         """Whether it counts for a day that ends then: decided by labels' own order and when they were logged."""
@@ -148,8 +162,8 @@ class Chunk:
         words = _Words()
         plain = {
             "rows": [_plain_row(sequence, row, words) for sequence, row in sorted(self.rows.items())],
-            "frames": {key: [*map(list, given)] for key, given in self.frame_labels.items()},
-            "passages": {key: [*map(list, given)] for key, given in self.passage_labels.items()},
+            "frames": {key: [*map(_plain_given, given)] for key, given in self.frame_labels.items()},
+            "passages": {key: [*map(_plain_given, given)] for key, given in self.passage_labels.items()},
             "verdicts": {key: list(verdict) for key, verdict in self.verdicts.items()},
             "words": words.known,
         }
@@ -176,6 +190,10 @@ def newest_us(data: bytes) -> int:
 def _plain(data: bytes) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(data if data.startswith(b"{") else zlib.decompress(data))
     return plain
+
+
+def _plain_given(given: Given) -> list[Any]:
+    return [*given] if given.weight != 1 else [*given[:-1]]
 
 
 def _given(plain: list[Any]) -> list[Given]:
@@ -250,7 +268,7 @@ def _row(cells: list[Any], words: list[Any]) -> Row:
 
 
 class Chunks:
-    """The chunks of one camera, read when they are needed; what changed is handed back to be written."""
+    """The chunks of one camera, and what is kept beside them: read when needed, and written where it changed."""
 
     def __init__(self, camera_id: str, values: Mapping[str, bytes]) -> None:
         """`values` is the table that holds the chunks' bytes."""
@@ -259,6 +277,7 @@ class Chunks:
         self._loaded: dict[str, Chunk] = {}
         self._changed: dict[str, None] = {}
         self._peeked: dict[str, Chunk] = {}
+        self._kept: dict[str, Encoded] = {}
 
     def key(self, epoch: str, number: int) -> str:
         """A chunk's key in the table."""
@@ -299,6 +318,17 @@ class Chunks:
         key = self.key(epoch, number)
         return key in self._values or key in self._changed
 
+    def kept(self, key: str, decoded: Callable[[bytes], T | None]) -> T | None:
+        """What was kept beside the chunks; None where nothing is, or nothing that can be read."""
+        if key in self._kept:
+            return cast(T, self._kept[key])
+        data = self._values.get(key)
+        return decoded(data) if data else None
+
+    def keep(self, key: str, what: Encoded) -> None:
+        """Keep something beside the chunks."""
+        self._kept[key] = what
+
     def frames_of(self, epoch: str, passage: int, last: int) -> Iterator[tuple[int, Row]]:
         """A passage's frames with their sequence, in order; `last` is the sequence of its last one."""
         for number in range(passage // SIZE, last // SIZE + 1):
@@ -310,7 +340,9 @@ class Chunks:
         for key in keys:
             self._loaded.pop(key, None)
             self._changed.pop(key, None)
+            self._kept.pop(key, None)
 
     def writes(self) -> dict[str, bytes]:
         """What changed, by key."""
-        return {key: self._loaded[key].encoded() for key in self._changed}
+        kept = {key: what.encoded() for key, what in self._kept.items()}
+        return {key: self._loaded[key].encoded() for key in self._changed} | kept

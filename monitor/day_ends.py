@@ -5,7 +5,7 @@ frames complete ──► labels complete, or waited for long enough ──► c
 
 from monitor.cameras import Camera, ClosedDay, OpenDay, Policy
 from monitor.chunks import Chunks
-from monitor.closing import camera_day, forget
+from monitor.closing import camera_day, forget, told_key
 from monitor.outcomes import Outcome
 from schemas.times import to_us
 
@@ -97,4 +97,5 @@ class DayEnds:
                 break
             self._out.counts["forgotten_labels"] += day.dirty_ms is not None
             del self._camera.closed[name]
+            self._camera.garbage.append(told_key(self._camera, name))
             forget(self._camera, self._chunks, day.kept)

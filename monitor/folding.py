@@ -6,6 +6,7 @@ Each frame is taken in by itself, so that it makes no difference how frames were
 camera's last offset was taken in already and changes nothing.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
@@ -322,6 +323,8 @@ class Fold:
         thing = parse_id(name) if name else None
         if thing and thing.camera_id != self._camera.camera_id:
             raise DecodingError(f"label {label.label_id} of {self._camera.camera_id} is for {thing.camera_id}")
+        if not 0 < label.weight < math.inf:
+            raise DecodingError(f"label {label.label_id} has the weight {label.weight}: above 0, and finite")
         return thing
 
     def _promise(self, until_us: int) -> None:
@@ -333,7 +336,8 @@ class Fold:
     def _given(self, thing: FrameRef, label: Label) -> None:
         camera, truth = self._camera, WITHDRAWN if label.label is None else label.label
         labelled_us = to_us(label.labelled_at)
-        given = Given(truth, labelled_us, label.label_id, camera.promise_us, camera.labels_ms, label.source)
+        said = (truth, labelled_us, label.label_id, camera.promise_us, camera.labels_ms, label.source)
+        given = Given(*said, label.weight)
         if camera.is_forgotten(thing.epoch, thing.sequence):
             self.out.counts["forgotten_labels"] += 1
         elif self._is_unseen(thing, given):
@@ -371,7 +375,7 @@ class Fold:
         labels[thing.sequence] = with_word(labels.get(thing.sequence, []), given)
         # What a kill left of the same record is found there already.
         for day in late if given in labels[thing.sequence] else ():
-            day.dirty_ms = given.logged_ms if day.dirty_ms is None else day.dirty_ms
+            day.touch((thing.epoch, number), given.logged_ms)
 
     def _closed_days(self, times: Iterable[int | None]) -> list[ClosedDay]:
         """The closed days that a thing has a part in; none where it is still to be counted."""

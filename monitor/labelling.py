@@ -32,6 +32,8 @@ class Decision:
     "Whether sources say different classes."
     withdrawn: bool
     "Whether a source took back its word."
+    weight: float = 1.0
+    "How many like it the label stands for: what any of the sources knows, some of which were not asked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def _decision(cut: Cut, counted: list[Given]) -> Decision:
         late=not all(cut.is_in_time(given) for given in words),
         contradicted=len({given.label for given in said}) > 1,
         withdrawn=len(said) < len(words),
+        weight=max((given.weight for given in said), default=1.0),
     )
 
 

@@ -5,6 +5,7 @@ camera-days ─► sums ─► scores with intervals, slices beside all others, 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from monitor.calibration import reliability
@@ -13,8 +14,9 @@ from monitor.metrics import accuracy, confusion_of, scores
 from monitor.quantiles import quantile_ms
 from monitor.reference import compared
 from monitor.statistics.discoveries import Counts
-from monitor.statistics.intervals import Figure, difference, figures, share
-from monitor.tallies import added
+from monitor.statistics.intervals import Figure, difference, share
+from monitor.statistics.weighted import effective, figures, scale_of, strata_of
+from monitor.tallies import added, by_weight, fair_cells, vehicles_of
 from monitor.trust import Trust
 from schemas.records import (
     CameraDay,
@@ -23,6 +25,7 @@ from schemas.records import (
     EstimatedAccuracy,
     Interval,
     Reliability,
+    Scores,
     SignalScores,
     Slice,
     SliceScores,
@@ -66,7 +69,7 @@ def day_report(
         revision=revision,
         starts_at=first.starts_at,
         ends_at=first.ends_at,
-        scores=scores(total),
+        scores=_scores(total),
         cameras=_cameras(parts, devices, before),
         absent=absent,
         model_versions=_models(parts),
@@ -78,6 +81,14 @@ def day_report(
         stages=tuple(_stages(total.stages)),
         labels=_labels(total),
     )
+
+
+def _scores(tally: Tally) -> Scores:
+    found = scores(tally)
+    strata = strata_of(found.weighted)
+    if not strata:
+        return found
+    return replace(found, effective=effective(strata, scale_of(strata, vehicles_of(tally))))
 
 
 def _models(parts: Iterable[CameraDay]) -> tuple[str, ...]:
@@ -105,7 +116,7 @@ def _camera(part: CameraDay, device: CameraDay | None, signals: tuple[SignalScor
     found = (*part.findings, *(device.findings if device else ()))
     return CameraScores(
         camera_id=part.camera_id,
-        scores=scores(part.tally),
+        scores=_scores(part.tally),
         findings=tuple(sorted(found, key=lambda finding: (finding.found_at, finding.finding_id))),
         signals=signals,
         device=device.device if device else None,
@@ -114,7 +125,7 @@ def _camera(part: CameraDay, device: CameraDay | None, signals: tuple[SignalScor
 
 
 def _intervals(total: Tally) -> Iterator[Interval]:
-    found = figures(confusion_of(total.vehicle_cells))
+    found = figures(by_weight(total), vehicles_of(total))
     means = {"accuracy": found.accuracy, "f1": found.f1, "precision": found.precision, "recall": found.recall}
     yield from _told(means)
     for each in found.classes:
@@ -165,7 +176,7 @@ def _place(each: Slice) -> tuple[str, str]:
 
 def _camera_slices(parts: Iterable[CameraDay]) -> Iterator[Slice]:
     for part in parts:
-        yield Slice("camera", part.camera_id, part.tally.passages, part.tally.vehicle_cells)
+        yield Slice("camera", part.camera_id, part.tally.passages, fair_cells(part.tally))
 
 
 def _name(each: Slice) -> str:
@@ -174,7 +185,7 @@ def _name(each: Slice) -> str:
 
 def _counts(each: Slice, total: Tally) -> Counts:
     """The slice beside all others."""
-    confusion, everyone = confusion_of(each.cells), confusion_of(total.vehicle_cells)
+    confusion, everyone = confusion_of(each.cells), confusion_of(fair_cells(total))
     right, n = _right(confusion), sum(confusion.values())
     return Counts(right, n, _right(everyone) - right, sum(everyone.values()) - n)
 
@@ -210,8 +221,9 @@ def _right(confusion: Mapping[tuple[str, str], int]) -> int:
 
 
 def headline(report: DayReport) -> dict[str, Any]:
-    """What a report says, in a few figures."""
-    return {
+    """What a report says, in a few figures; accuracy where it does not follow from the counts."""
+    weighted = {"accuracy": report.scores.accuracy} if report.scores.weighted else {}
+    return weighted | {
         "cameras": [camera.camera_id for camera in report.cameras],
         "passages": report.scores.passages,
         "labelled": report.scores.labelled,
@@ -228,7 +240,7 @@ def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if joined := sorted(set(new["cameras"]) - set(old["cameras"])):
         yield f"{', '.join(joined)} joined: {new['passages']} vehicles instead of {old['passages']}."
-    if (old["right"], old["labelled"]) != (new["right"], new["labelled"]):
+    if _told_of_labels(old) != _told_of_labels(new):
         yield f"Accuracy: {_accuracy(old)} before, {_accuracy(new)} now."
     for name in sorted({*old["labels"], *new["labels"]}):
         before, after = old["labels"].get(name, 0), new["labels"].get(name, 0)
@@ -236,7 +248,13 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"Labels {name}: {after} instead of {before}."
 
 
+def _told_of_labels(told: Mapping[str, Any]) -> tuple[Any, ...]:
+    return told["right"], told["labelled"], told.get("accuracy")
+
+
 def _accuracy(told: Mapping[str, Any]) -> str:
     if not told["labelled"]:
         return "no labels"
+    if "accuracy" in told:
+        return f"{told['accuracy']:.1%} of the vehicles that {told['labelled']} labels stand for"
     return f"{told['right']} of {told['labelled']} ({told['right'] / told['labelled']:.1%})"

@@ -11,6 +11,7 @@ from typing import Any, Self
 from monitor.calibration import Evidence
 from monitor.estimation import Estimate, Reference, estimate, judged
 from monitor.statistics.discoveries import Counts, Plan, Search
+from monitor.tallies import fair_cells
 from monitor.windows import days_between
 from schemas.records import CameraDay, Tally
 
@@ -98,4 +99,4 @@ def _room_for(search: Search, tables: Mapping[str, Counts]) -> Search:
 def _reference(parts: Iterable[CameraDay]) -> Reference:
     tallies = [part.tally for part in parts]
     bins = (each for tally in tallies for each in tally.confidences)
-    return Reference.of(bins, (cell for tally in tallies for cell in tally.vehicle_cells))
+    return Reference.of(bins, (cell for tally in tallies for cell in fair_cells(tally)))

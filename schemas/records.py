@@ -318,6 +318,20 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightedCells:
+    """Labels that stand for as many vehicles each."""
+
+    weight: float
+    "How many."
+    cells: tuple[Cell, ...]
+    "Confusion of the labelled vehicles."
+    frame_cells: tuple[Cell, ...]
+    "Confusion of the labelled frames; a passage's label counts for each of its frames."
+    confidence_sum: float
+    "Over the labelled vehicles."
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that was found in one camera's pictures or device, and how long it lasted."""
 
@@ -362,7 +376,7 @@ class Slice:
     passages: dict[str, int]
     "Vehicles by verdict."
     cells: tuple[Cell, ...]
-    "Confusion of the labelled ones."
+    "Confusion of the labelled ones; where labels stand for different numbers of vehicles, of a fair part of them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +392,7 @@ class ConfidenceBin:
     confidence_sum: float
     "Of their confidences."
     labelled: int
-    "Those of them that are labelled."
+    "Those of them that are labelled; where labels stand for different numbers of vehicles, a fair part of those."
     right: int
     "Labelled and right."
 
@@ -473,6 +487,8 @@ class Tally:
     "Signals of the pictures and the model, sorted."
     stages: tuple[StageLatency, ...] = ()
     "Latency by stage, sorted; empty where an older processor did not measure them."
+    weighted: tuple[WeightedCells, ...] = ()
+    "Labels by how many vehicles each stands for, sorted; empty where each stands for itself alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,6 +619,10 @@ class Scores:
     "Likewise."
     unmatched_labels: int
     "Labels whose frame or passage was never seen."
+    weighted: tuple[WeightedCells, ...] = ()
+    "Labels by how many vehicles each stands for, which shares go by; empty where all stand for as many."
+    effective: float | None = None
+    "Labels of a plain sample that would tell as much of the accuracy; None where all stand for as many vehicles."
 
 
 @dataclass(frozen=True, slots=True)

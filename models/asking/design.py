@@ -7,8 +7,9 @@
 Labels go where verdicts may be wrong: to a part in proportion to its size and the spread of right and wrong in it
 (Neyman, 1934), the square root of q (1 - q) of a chance of error q. A model's word is only half believed: nobody is surer
 than `SUREST`, and a model that thinks itself better than `BEST` is planned for as if it were no better. So no vehicle's
-chance to be drawn is less than two sevenths of the mean: a model that knows nothing of its errors costs little. Within a
-part all have the same chance, whatever the model says: the estimate is right for every model.
+chance to be drawn is less than a quarter of another's, but for those that are drawn for certain: a model that knows
+nothing of its errors costs little. Within a part all have the same chance, whatever the model says: the estimate is right
+for every model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +24,13 @@ Places = NDArray[np.intp]
 "Indices of candidates."
 
 SUREST: Final = 0.02
-"The lowest chance of error that is planned for. With .01 or .005, up to a fifth more labels were needed for the same."
+"The lowest chance of error that is planned for. With .01, 2 % more labels are needed for the same, with .005 6 %."
 BEST: Final = 0.95
 "The highest accuracy that is planned for: chances of error of a model that hopes for more are stretched."
 SURE_LABELS: Final = 0.2
 "The part of the labels that the surest vehicles get at least."
 LABELS_A_PART: Final = 12
-"Of the others: parts of fewer labels cost more in doubt about each than they save."
+"Of the others; 10 and 15 do as well. Each part costs a doubt of its own, and saves where errors are more even in it."
 MOST_PARTS: Final = 5
 "Of the others."
 FEWEST: Final = 4

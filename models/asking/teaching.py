@@ -30,8 +30,8 @@ SOON: Final = timedelta(minutes=5)
 "From one to the other, where they may be the same vehicle, or one that stands."
 NEIGHBOURS: Final = 5
 "Whose mean distance says how far off an embedding lies."
-FAR: Final = 3.0
-"Robust standard deviations of that distance above its median from which on it is an outlier."
+FAR: Final = 4.0
+"Robust standard deviations of that distance above its median from which on it is an outlier: 8 of 841 crops."
 MAD: Final = 1.4826
 "Standard deviations a median absolute deviation, were distances normal."
 BLOCK: Final = 1024

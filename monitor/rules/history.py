@@ -7,11 +7,14 @@ A day's figures are replaced when a revision of its report comes. A subject's fi
 `reference = "first_days:14"`, as long as it is seen at all.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, Self
 
+from monitor.statistics.intervals import F1, PRECISION, RECALL
+from monitor.statistics.weighted import Stratum, class_strata, effective, fair_count, strata_of, value_of
 from schemas.records import CameraScores, DayReport, Scores, SignalScores, SliceScores
 
 HELD: Final = 120
@@ -24,7 +27,10 @@ ANY: Final = "*"
 "Stands for each class of a metric, behind a colon."
 
 Figures = dict[str, list[float]]
-"By metric: the part and the whole of a share, else the value and what it rests on, then the ends of its interval."
+"""By metric: the part and the whole of a share, else the value and what it rests on, then the ends of its interval.
+
+Where labels stand for different numbers of vehicles, a share's whole is how many of a plain sample would tell as much
+(`monitor.statistics.weighted.effective`), and the part of that follows which bets may count."""
 
 
 class Depth(NamedTuple):
@@ -135,7 +141,8 @@ def _depth(depths: Depths, place: str, metric: str) -> Depth:
 # Reading a report
 
 
-Told = Iterator[tuple[str, float | None, float, tuple[float, ...]]]
+_Line = tuple[str, float | None, float, tuple[float, ...]]
+Told = Iterator[_Line]
 "Metric, value (a share's part), what it rests on (a share's whole), and more."
 
 
@@ -156,9 +163,8 @@ def _plain(told: Iterable[tuple[str, float | None, float, tuple[float, ...]]]) -
 
 
 def _of_scores(scores: Scores) -> Told:
-    right = sum(cell.count for cell in scores.confusion if cell.truth == cell.predicted)
     labels = scores.labelled + scores.unmatched_labels
-    yield "accuracy", right, scores.labelled, ()
+    yield _accuracy(scores)
     yield "frame_accuracy", _part(scores.frame_accuracy, scores.labelled_frames), scores.labelled_frames, ()
     yield "flip_rate", scores.flip_rate, scores.passages, ()
     yield "mean_confidence", scores.mean_confidence, scores.frames, ()
@@ -166,7 +172,33 @@ def _of_scores(scores: Scores) -> Told:
     yield "unmatched_labels", scores.unmatched_labels, labels, ()
     yield "labels", labels, labels, ()
     yield "passages", scores.passages, scores.passages, ()
-    yield from _of_classes(scores)
+    yield from _of_weighted_classes(scores) if scores.weighted else _of_classes(scores)
+
+
+def _accuracy(scores: Scores) -> _Line:
+    if scores.weighted and scores.effective is not None:
+        return _weighed("accuracy", strata_of(scores.weighted), scores.effective)
+    return "accuracy", sum(cell.count for cell in scores.confusion if cell.truth == cell.predicted), scores.labelled, ()
+
+
+def _weighed(metric: str, strata: Sequence[Stratum], worth: float) -> _Line:
+    return metric, value_of(strata) * worth, worth, (fair_count(strata) / worth,)
+
+
+def _of_weighted_classes(scores: Scores) -> Told:
+    """As if there were any number of vehicles: how many of a class there are is not known."""
+    for label in (each.label for each in scores.classes):
+        for name, measure in (("precision", PRECISION), ("recall", RECALL), ("f1", F1)):
+            strata = class_strata(scores.weighted, label, measure)
+            if strata:
+                found = _weighed(f"{name}:{label}", strata, effective(strata, math.inf))
+                yield _f1(found) if measure == F1 else found
+
+
+def _f1(touched: _Line) -> _Line:
+    """A class's F1, of the share that is right of the vehicles that are of it or were taken for it."""
+    metric, right, worth, more = touched
+    return metric, 2 * (right or 0.0) * worth / ((right or 0.0) + worth), worth, more
 
 
 def _of_classes(scores: Scores) -> Told:

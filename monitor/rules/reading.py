@@ -1,5 +1,6 @@
 """A metric over some days of the history."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ class Total(NamedTuple):
     "Upper end."
     sure: bool = False
     "Whether the report holds it to be beyond doubt, however often it was looked at."
+    weighed: bool = False
+    "Whether labels stand for different numbers of vehicles, so that n are those of a plain sample that tell as much."
 
     def better_end(self, measure: Measure) -> float:
         """The end of the interval on the good side: where this is bad, all of it is."""
@@ -34,7 +37,14 @@ def share(part: int, whole: int) -> Total:
     return Total(part / whole, whole, part, *wilson(part, whole))
 
 
-def total(history: History, subject: str, measure: Measure, days: Sequence[str]) -> Total | None:
+def share_of_labels(part: float, whole: float) -> Total:
+    """The same of what labels that stand for different numbers of vehicles are worth."""
+    return Total(part / whole, round(whole), round(part), *wilson(part, whole), weighed=True)
+
+
+def total(
+    history: History, subject: str, measure: Measure, days: Sequence[str], *, as_evidence: bool = False
+) -> Total | None:
     """The figure of all these days together; None where there is none."""
     if measure.sums == "classes":
         return _mean_of_classes(history, subject, measure, days)
@@ -43,7 +53,7 @@ def total(history: History, subject: str, measure: Measure, days: Sequence[str])
         return None
     match measure.sums:
         case "share":
-            return _share_of(figures)
+            return _share_of([evidence(figure) for figure in figures] if as_evidence else figures)
         case "mean":
             return _mean(figures)
         case _:
@@ -62,9 +72,17 @@ def counted(history: History, subject: str, measure: Measure, first: str, last: 
     return _plain(now, before)
 
 
+def evidence(figure: Sequence[float]) -> Sequence[float]:
+    """A share's part and whole, as far as bets may count them: labels with weights by the heaviest."""
+    part, whole, *fair = figure
+    return (part * fair[0], whole * fair[0], 1.0) if fair else (part, whole)
+
+
 def _share_of(figures: Sequence[Sequence[float]]) -> Total:
-    part, whole = (round(sum(figure[place] for figure in figures)) for place in (0, 1))
-    return share(part, whole)
+    part, whole = (math.fsum(figure[place] for figure in figures) for place in (0, 1))
+    if any(len(figure) > 2 for figure in figures):
+        return share_of_labels(part, whole)
+    return share(round(part), round(whole))
 
 
 def _mean(figures: Sequence[Sequence[float]]) -> Total:

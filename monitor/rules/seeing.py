@@ -1,12 +1,11 @@
 """What a rule sees at a spot on a day: a figure, what is allowed, and whether it is worse than that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from monitor.rules.history import ALL, History, day_back
-from monitor.rules.measures import Measure
-from monitor.rules.reading import Total, counted, share, total
+from monitor.rules.reading import Total, counted, evidence, share, share_of_labels, total
 from monitor.rules.rule import Rule
 from monitor.statistics.intervals import difference
 from monitor.statistics.sequences import Days, Evidence, below, worse
@@ -65,7 +64,7 @@ def spots(rule: Rule, history: History, day: str) -> Iterator[Spot]:
 def see(rule: Rule, spot: Spot, history: History, day: str) -> Seen | None:
     """What a rule sees; None where it has too little to say anything."""
     first = day_back(day, rule.window - 1)
-    now = _figure(rule.measure, spot.subject, history, (first, day))
+    now = _figure(rule, spot.subject, history, (first, day))
     usual = _usual(rule, spot.subject, history, first) if rule.reference else None
     if _is_too_little(rule, now) or (rule.reference and _is_too_little(rule, usual)):
         return None
@@ -113,25 +112,30 @@ def _is_too_little(rule: Rule, found: Total | None) -> bool:
 
 def _weighed(rule: Rule, days: Days, first: str, usual: Total | None) -> Seen | None:
     """As evidence has it; nothing while labels speak neither for nor against."""
-    evidence = evidence_of(rule, days, usual)
-    if evidence.since is None:
+    found = evidence_of(rule, days, usual)
+    if found.since is None:
         return None
-    since = day_back(first, -evidence.since)
-    now = share(evidence.right, evidence.n)
-    return Seen(now, allowed_by(rule, usual), evidence.fires, evidence.log_e <= GONE, since, usual)
+    since = day_back(first, -found.since)
+    whole = isinstance(found.n, int) and isinstance(found.right, int)
+    now = share(round(found.right), round(found.n)) if whole else share_of_labels(found.right, found.n)
+    return Seen(now, allowed_by(rule, usual), found.fires, found.log_e <= GONE, since, usual)
 
 
-def _counts(rule: Rule, subject: str, history: History, day: str) -> list[tuple[int, int]]:
+def _counts(rule: Rule, subject: str, history: History, day: str) -> Days:
     """Part and whole of each day of the window, oldest first; (0, 0) where nothing is known."""
     days = (day_back(day, back) for back in reversed(range(rule.window)))
-    figures = (history.figure(each, subject, rule.metric) or (0, 0) for each in days)
-    return [(round(part), round(whole)) for part, whole in figures]
+    return [_count(history.figure(each, subject, rule.metric) or (0, 0)) for each in days]
 
 
-def _figure(measure: Measure, subject: str, history: History, span: tuple[str, str]) -> Total | None:
-    if measure.sums == "count":
-        return counted(history, subject, measure, *span)
-    return total(history, subject, measure, history.days(*span))
+def _count(figure: Sequence[float]) -> tuple[float, float]:
+    part, whole, *weighed = evidence(figure)
+    return (part, whole) if weighed else (round(part), round(whole))
+
+
+def _figure(rule: Rule, subject: str, history: History, span: tuple[str, str]) -> Total | None:
+    if rule.measure.sums == "count":
+        return counted(history, subject, rule.measure, *span)
+    return total(history, subject, rule.measure, history.days(*span), as_evidence=rule.weighs_days)
 
 
 def _usual(rule: Rule, subject: str, history: History, first: str) -> Total | None:
@@ -141,7 +145,9 @@ def _usual(rule: Rule, subject: str, history: History, first: str) -> Total | No
     if beside.kind == "qualification":
         return share(round(beside.value * beside.n), beside.n)
     if beside.kind == "before":
-        return _figure(measure, subject, history, (day_back(first, beside.days), day_back(first, 1)))
+        return _figure(rule, subject, history, (day_back(first, beside.days), day_back(first, 1)))
     days = history.days("", day_back(first, 1))
     found = history.told(days, subject, "accuracy" if measure.sums == "classes" else measure.name)[: beside.days]
-    return total(history, subject, measure, found) if len(found) == beside.days else None
+    if len(found) < beside.days:
+        return None
+    return total(history, subject, measure, found, as_evidence=rule.weighs_days)

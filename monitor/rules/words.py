@@ -58,6 +58,8 @@ COUNT: Final = "{Span}, there were {seen} {what}{at}, {samples} in the days befo
 BESIDE: Final = "In {reference} it was {usual}, over {usual_samples}."
 ANYTIME: Final = "The days were weighed together: while all is as asked for, at most {alpha} of all spans of 90 days raise such an alarm."
 
+WEIGHED: Final = " (as many of a plain sample would tell as much: labels stand for different numbers of vehicles)"
+
 NAMED: Final = 5
 "Cameras and findings that are named at most."
 
@@ -212,7 +214,7 @@ def _of_figure(rule: Rule, seen: Seen) -> dict[str, Any]:
     falls = measure.harm == "below"
     return {
         "what": measure.what,
-        "counts": measure.counts,
+        "counts": f"{measure.counts}{WEIGHED if now.weighed else ''}",
         "befell": measure.befell,
         "moved": "fell" if falls else "rose",
         "beyond": measure.harm,

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.metrics import Confusion, wilson
+from monitor.metrics import Confusion, Vehicles, wilson
 
 Slopes = Mapping[tuple[str, str], float]
 "How a figure moves with one more vehicle, by (truth, predicted)."
@@ -111,7 +111,7 @@ def class_figure(confusion: Confusion, label: str, measure: Measure) -> Figure:
     predicted = sum(n for (_, seen), n in confusion.items() if seen == label)
     if measure != F1:
         return share(right, measure.support * support + measure.predicted * predicted)
-    return _f1_of_touched(share(right, support + predicted - right))
+    return f1_of_touched(share(right, support + predicted - right))
 
 
 def difference(right: int, n: int, other_right: int, other_n: int) -> tuple[float, float]:
@@ -156,7 +156,8 @@ def _log_binomial(right: int, n: int, share: float) -> float:
     return ways + right * math.log(share) + (n - right) * math.log1p(-share)
 
 
-def _f1_of_touched(touched: Figure) -> Figure:
+def f1_of_touched(touched: Figure) -> Figure:
+    """A class's F1, from the share that was right of the vehicles that are of it or were taken for it."""
     value = None if touched.value is None else _f1(touched.value)
     return Figure(value, _f1(touched.low), _f1(touched.high), touched.n)
 
@@ -166,10 +167,14 @@ def _f1(right_of_touched: float) -> float:
 
 
 def _mean(confusion: Confusion, labels: Sequence[str], measure: Measure) -> Figure:
-    """The mean over classes: MOVER, with the correlation of the classes' figures by the delta method."""
     every = {label: class_figure(confusion, label, measure) for label in labels}
+    return mean_of_classes(confusion, every, measure, sum(confusion.values()))
+
+
+def mean_of_classes(confusion: Vehicles, every: Mapping[str, Figure], measure: Measure, n: int) -> Figure:
+    """The mean over classes: MOVER, with the correlation of the classes' figures by the delta method."""
     known = {label: (figure.value, figure) for label, figure in every.items() if figure.value is not None}
-    n, count = sum(confusion.values()), len(known)
+    count = len(known)
     if not known:
         return Figure(None, 0.0, 1.0, n)
     alike = _correlations(confusion, {label: value for label, (value, _) in known.items()}, measure)
@@ -184,14 +189,14 @@ def _combined(halves: Mapping[str, float], alike: Mapping[tuple[str, str], float
     return math.sqrt(max(0.0, sum(alike[a, b] * halves[a] * halves[b] for a in halves for b in halves)))
 
 
-def _correlations(confusion: Confusion, values: Mapping[str, float], measure: Measure) -> dict[tuple[str, str], float]:
+def _correlations(confusion: Vehicles, values: Mapping[str, float], measure: Measure) -> dict[tuple[str, str], float]:
     """How the classes' figures move together; 1 where one of them does not move, which is never too narrow."""
     slopes = {label: _slopes(confusion, label, value, measure) for label, value in values.items()}
     moved = {(a, b): _covariance(confusion, slopes[a], slopes[b]) for a in slopes for b in slopes}
     return {(a, b): _correlation(moved[a, b], moved[a, a] * moved[b, b]) for a, b in moved}
 
 
-def _covariance(confusion: Confusion, one: Slopes, other: Slopes) -> float:
+def _covariance(confusion: Vehicles, one: Slopes, other: Slopes) -> float:
     """Of two figures, each of degree 0 in the counts, so that its mean slope is nothing."""
     return sum(n * one[cell] * other[cell] for cell, n in confusion.items())
 
@@ -200,7 +205,7 @@ def _correlation(covariance: float, variances: float) -> float:
     return covariance / math.sqrt(variances) if variances > 0 else 1.0
 
 
-def _slopes(confusion: Confusion, label: str, value: float, measure: Measure) -> Slopes:
+def _slopes(confusion: Vehicles, label: str, value: float, measure: Measure) -> Slopes:
     """How a class's figure moves with one more vehicle of each cell, but for a factor that correlations do not see."""
     both = measure.support + measure.predicted
     return {

@@ -26,8 +26,11 @@ from typing import Final
 
 from monitor.statistics.intervals import lower_bound
 
-Days = Sequence[tuple[int, int]]
-"Labelled vehicles of each day, oldest first: right, all. A day without labels is (0, 0)."
+Days = Sequence[tuple[float, float]]
+"""Labelled vehicles of each day, oldest first: right, all. A day without labels is (0, 0).
+
+Where a day's labels stand for different numbers of vehicles, each counts as its weight by the day's heaviest
+(`monitor.statistics.weighted.fair_count`): what is promised holds for such parts of labels as well."""
 
 ALPHA: Final = 0.05
 HORIZON: Final = 90
@@ -62,9 +65,9 @@ class Evidence:
     "The accuracy bet against, from 0 to 1."
     since: int | None
     "Index of the day that the evidence is strongest from; None without labels."
-    right: int
+    right: float
     "Vehicles rightly classified since then."
-    n: int
+    n: float
     "Labelled vehicles since then."
 
     @property
@@ -135,12 +138,12 @@ def confidence_sequence(right: int, n: int, alpha: float = ALPHA) -> tuple[float
     return _edge(right, n, least, 0.0), _edge(right, n, least, 1.0)
 
 
-def log_wealth(right: int, n: int, floor: float) -> float:
+def log_wealth(right: float, n: float, floor: float) -> float:
     """What a player with one unit owns after so many labels, as a logarithm."""
     return log_sum([math.log(part) + log_ratio(right, n, floor, odds) for odds, part in ODDS])
 
 
-def log_ratio(right: int, n: int, floor: float, odds: float) -> float:
+def log_ratio(right: float, n: float, floor: float, odds: float) -> float:
     """The log likelihood ratio of labels, of an accuracy whose log odds are lower by so much, to the floor itself.
 
     With exp(-odds × right) by its mean, 1 - floor + floor × exp(-odds) a label: where accuracy is above the floor, the
@@ -156,9 +159,10 @@ def log_sum(logs: Sequence[float]) -> float:
     return most + math.log(sum(math.exp(log - most) for log in logs))
 
 
-def _spans(days: Days) -> Iterator[tuple[int, int, int]]:
+def _spans(days: Days) -> Iterator[tuple[int, float, float]]:
     """From each start to now, the latest first: its day, right, all."""
-    right = n = 0
+    right: float = 0
+    n: float = 0
     for since in reversed(range(max(0, len(days) - STARTS), max(1, len(days)))):
         day = days[since] if days else (0, 0)
         right, n = right + day[0], n + day[1]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.evaluation import wilson_interval
+from monitor.metrics import represented, wilson
 from schemas.records import Cell, DayReport, Finding, Scores
 
 NOTHING: Final = "–"
@@ -33,6 +34,8 @@ class Share:
     "Upper end."
     n: int
     "Of how many."
+    effective: float | None = None
+    "Labels of a plain sample that would tell as much; None where all stand for as many vehicles."
 
     @property
     def bounds(self) -> str:
@@ -43,21 +46,47 @@ class Share:
 def accuracy(report: DayReport) -> Share | None:
     """The day's accuracy, all cameras together; None without labels."""
     given = next((each for each in report.intervals if each.metric == "accuracy"), None)
-    return Share(given.value, given.low, given.high, given.n) if given else share_of(report.scores)
+    if given is None:
+        return share_of(report.scores)
+    return Share(given.value, given.low, given.high, given.n, report.scores.effective)
 
 
 def camera_accuracy(report: DayReport, camera_id: str, scores: Scores) -> Share | None:
     """One camera's accuracy; None without labels."""
     given = (each for each in report.slices if (each.dimension, each.value) == ("camera", camera_id))
     found = next(given, None)
-    if found is None or found.accuracy is None:
+    if found is None or found.accuracy is None or scores.weighted:
         return share_of(scores)
     return Share(found.accuracy, found.low, found.high, found.labelled)
 
 
 def share_of(scores: Scores) -> Share | None:
     """Accuracy with Wilson's interval; None without labels."""
-    return share_right(scores.confusion)
+    return share_of_days([scores])
+
+
+def share_of_days(days: Sequence[Scores]) -> Share | None:
+    """The accuracy of several days, each as much as its labels tell, with Wilson's interval; None without labels."""
+    if not any(scores.weighted for scores in days):
+        return share_right(cell for scores in days for cell in scores.confusion)
+    told = [(scores.accuracy, worth(scores)) for scores in days]
+    right, n = sum((value or 0.0) * each for value, each in told), sum(each for _, each in told)
+    labelled = sum(scores.labelled for scores in days)
+    return Share(right / n, *wilson(right, n), labelled, n) if n else None
+
+
+def worth(scores: Scores) -> float:
+    """How many labels of a plain sample would tell as much as those that there are."""
+    return scores.labelled if scores.effective is None else scores.effective
+
+
+def vehicles_of(scores: Scores) -> Mapping[tuple[str, str], float]:
+    """How many vehicles labels stand for, by truth and verdict, in proportion; they sum to what labels are worth."""
+    if not scores.weighted:
+        return represented([(1.0, scores.confusion)])
+    found = represented((each.weight, each.cells) for each in scores.weighted)
+    total = sum(found.values())
+    return {pair: n * worth(scores) / total for pair, n in found.items()}
 
 
 def share_right(confusion: Iterable[Cell]) -> Share | None:
@@ -76,6 +105,9 @@ def headline(found: Share | None) -> str:
     """How right the model was, in a sentence."""
     if found is None:
         return "No vehicle is labelled: nobody can say how right the model was"
+    if found.effective is not None:
+        labels = f"{counted(found.n, 'label')}, which tell as much as {found.effective:,.0f} of a plain sample"
+        return f"Right on {percent(found.value)} of the vehicles; by {labels}"
     right = round(found.value * found.n)
     return f"Right on {right:,} of {counted(found.n, 'labelled vehicle')}: {percent(found.value)}"
 
@@ -123,11 +155,11 @@ def shares_of(counts: Mapping[str, float]) -> dict[str, float]:
     return {name: count / total for name, count in counts.items()} if total else {}
 
 
-def counts_of_truth(cells: Iterable[Cell]) -> dict[str, int]:
-    """How many of each class there truly are."""
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        counts[cell.truth] += cell.count
+def counts_of_truth(scores: Scores) -> dict[str, float]:
+    """How many of each class there truly are, as far as labels tell."""
+    counts: dict[str, float] = {}
+    for (truth, _), n in vehicles_of(scores).items():
+        counts[truth] = counts.get(truth, 0.0) + n
     return dict(sorted(counts.items()))
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from monitor.metrics import class_scores, confusion_of
 from roadwatch.reporting.days import Span
-from roadwatch.reporting.figures import Share, accuracy, findings_of, share_right
+from roadwatch.reporting.figures import Share, accuracy, findings_of, share_of_days, vehicles_of
 from schemas.records import AlertLine, Cell, ClassScores, DayReport, EstimatedAccuracy
 
 WORST: Final = 3
@@ -115,11 +116,9 @@ def summary(span: Span, reports: Sequence[DayReport]) -> Summary:
         span=span,
         lines=lines,
         missing=tuple(sorted(set(span.days) - {line.day for line in lines})),
-        accuracy=share_right(cells),
+        accuracy=share_of_days([report.scores for report in reports]),
         confusion=cells,
-        classes=tuple(
-            _class(cells, label) for label in sorted({name for c in cells for name in (c.truth, c.predicted)})
-        ),
+        classes=_classes(cells, reports),
         passages=sum(line.passages for line in lines),
         cameras=tuple(_camera(name, reports) for name in _cameras(reports)),
         worst_days=tuple(line for _, _, line in sorted(judged)[:WORST]),
@@ -150,18 +149,14 @@ def added(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     return tuple(Cell(truth, predicted, n) for (truth, predicted), n in sorted(counts.items()))
 
 
-def _class(cells: Sequence[Cell], label: str) -> ClassScores:
-    right = sum(cell.count for cell in cells if cell.truth == label == cell.predicted)
-    support = sum(cell.count for cell in cells if cell.truth == label)
-    predicted = sum(cell.count for cell in cells if cell.predicted == label)
-    return ClassScores(
-        label,
-        support,
-        predicted,
-        precision=right / predicted if predicted else None,
-        recall=right / support if support else None,
-        f1=2 * right / (support + predicted) if support + predicted else None,
-    )
+def _classes(cells: Sequence[Cell], reports: Sequence[DayReport]) -> tuple[ClassScores, ...]:
+    """Each class, every day counted as much as its labels tell."""
+    vehicles: Counter[tuple[str, str]] = Counter()
+    for report in reports:
+        vehicles.update(vehicles_of(report.scores))
+    confusion = confusion_of(cells)
+    labels = sorted({name for pair in confusion for name in pair})
+    return tuple(class_scores(confusion, label, vehicles) for label in labels)
 
 
 def _cameras(reports: Sequence[DayReport]) -> list[str]:
@@ -176,7 +171,7 @@ def _camera(name: str, reports: Sequence[DayReport]) -> CameraLine:
         camera_id=name,
         days=len(days),
         passages=sum(camera.scores.passages for _, camera in days),
-        accuracy=share_right(cell for _, camera in days for cell in camera.scores.confusion),
+        accuracy=share_of_days([camera.scores for _, camera in days]),
         worst_day=worst_day,
         worst=worst,
         findings=sum(finding.worse for _, camera in days for finding in camera.findings),

@@ -322,7 +322,7 @@ def _stage_strip(stage: StageScores, axis: Axis) -> Strip:
 
 def mix_rows(report: DayReport, before: Sequence[DayReport]) -> tuple[dict[str, str], list[MixRow]]:
     """Each class's colour, and its share as the model says, as is estimated, as labels say, and as it was said before."""
-    said, truths = report.scores.passages_by_label, counts_of_truth(report.scores.confusion)
+    said, truths = report.scores.passages_by_label, counts_of_truth(report.scores)
     estimated = report.estimate.class_mix if report.estimate else {}
     earlier: Counter[str] = Counter()
     for each in before:
@@ -330,7 +330,7 @@ def mix_rows(report: DayReport, before: Sequence[DayReport]) -> tuple[dict[str, 
     told: list[tuple[str, Mapping[str, float], str]] = [
         ("the model says", said, f"{sum(said.values()):,} vehicles"),
         ("estimated", estimated, "corrected for what it confuses"),
-        ("labels say", truths, f"{sum(truths.values()):,} labelled"),
+        ("labels say", truths, f"{report.scores.labelled:,} labelled"),
         ("it said before", earlier, counted(len(before), "day")),
     ]
     colours = colours_of({**dict.fromkeys([*estimated, *truths], 0), **earlier, **said})

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from monitor.chunks import Row
-from monitor.counting import STAGES, UNSURE_KEPT, WRONG_KEPT, DayCounts, Judged, Worst
+from monitor.counting import STAGES, DayCounts
+from monitor.judged import UNSURE_KEPT, WRONG_KEPT, Judged, Worst
 from monitor.labelling import Decision
 from monitor.metrics import cells
 from schemas.records import Cell, ConfidenceBin
@@ -101,3 +102,44 @@ def test_labels_count_by_what_befell_them() -> None:
     tally = counts.tally()
     assert (tally.labels, tally.late_labels, tally.contradicted, tally.withdrawn) == (2, 1, 1, 1)
     assert tally.label_sources == {"ann": 2}
+
+
+def a_weighted_day() -> DayCounts:
+    """400 labels that stand for one vehicle each, of which half are wrong, and 100 right ones that stand for ten."""
+    counts = DayCounts()
+    for number in range(400):
+        counts.judged(judged(number, 0.6, ("car", "truck")[number % 2])._replace(properties=(("hour", "07"),)))
+    for number in range(400, 500):
+        counts.judged(judged(number, 0.98, "car")._replace(properties=(("hour", "07"),), weight=10.0))
+    return counts
+
+
+def test_labels_are_counted_by_what_they_stand_for() -> None:
+    """All of them, with what the model thought of them; a frame's label by its own weight."""
+    counts = a_weighted_day()
+    counts.frame(FRAME, "car", 10.0)
+    one, ten = counts.tally().weighted
+    assert (one.weight, one.cells) == (1.0, cells({("car", "car"): 200, ("truck", "car"): 200}))
+    assert (ten.weight, ten.cells, ten.frame_cells) == (10.0, cells({("car", "car"): 100}), cells({("car", "car"): 1}))
+    assert (round(one.confidence_sum), round(ten.confidence_sum)) == (240, 98)
+    assert sum(cell.count for cell in counts.tally().vehicle_cells) == 500
+
+
+def test_what_has_no_weights_counts_a_fair_part_of_the_labels() -> None:
+    """Slices, confidences and errors: all of the heaviest, and of the others one in ten; one in seven is wrong, not two."""
+    counts = a_weighted_day()
+    tally = counts.tally()
+    (hour,), labelled = tally.slices, sum(each.labelled for each in tally.confidences)
+    assert sum(cell.count for cell in hour.cells) == labelled == len(counts.errors)
+    assert 125 < labelled < 155
+    assert 0.09 < sum(wrong for _, _, wrong in counts.errors) / labelled < 0.19
+    assert counts.tally() == tally
+
+
+def test_labels_of_one_weight_all_count() -> None:
+    """A plain sample is fair."""
+    counts = DayCounts()
+    for number in range(20):
+        counts.judged(judged(number, 0.9, "car")._replace(weight=7.0))
+    assert len(counts.errors) == sum(each.labelled for each in counts.tally().confidences) == 20
+    assert [each.weight for each in counts.tally().weighted] == [7.0]

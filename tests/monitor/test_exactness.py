@@ -14,7 +14,7 @@ from monitor.cameras import Policy
 from monitor.offline import OfflineMonitor
 from monitor.windows import Calendar
 from schemas import records
-from schemas.ids import frame_id, passage_id
+from schemas.ids import frame_id, parse_id, passage_id
 from schemas.observations import pack
 from schemas.records import (
     DayReport,
@@ -36,6 +36,8 @@ MIDNIGHTS = tuple(datetime(2026, 3, 27 + i, 23 - (i > 1), tzinfo=UTC) for i in r
 "In Berlin, from 28 March on; on the day after that, clocks go from two to three."
 EVERY = 20 * MINUTE
 "Between two whole pictures."
+WEIGHTS: Final = {"south": (1.0, 4.0, 12.5), "west": (3.0,)}
+"How many vehicles labels stand for, in turn, where they do not stand for themselves alone."
 TERMS = Terms("Europe/Berlin", 10 * MINUTE, 6 * HOUR, 15 * SECOND, 5 * MINUTE, 20 * HOUR, {"loop": 0.5})
 
 LEFT_OUT: Final = {
@@ -293,9 +295,19 @@ def device(camera: str, rng: random.Random) -> Iterator[tuple[datetime, Record]]
     yield MIDNIGHTS[1], replace(told, measured_at=MIDNIGHTS[2])
 
 
+def weighed(record: Record) -> Record:
+    """A label with the weight of its thing; the loop knows of none."""
+    if not isinstance(record, Label) or record.source == "loop" or record.camera_id not in WEIGHTS:
+        return record
+    name, weights = record.passage_id or record.frame_id, WEIGHTS[record.camera_id]
+    return replace(record, weight=weights[parse_id(name).sequence % len(weights)]) if name else record
+
+
 @cache
-def stream(seed: int) -> tuple[tuple[datetime, Record], ...]:
+def stream(seed: int, has_weights: bool = False) -> tuple[tuple[datetime, Record], ...]:
     """All records in the order of the log."""
+    if has_weights:
+        return tuple((at, weighed(record)) for at, record in stream(seed))
     parts = [list(road(random.Random(f"{road.__name__}{seed}"))) for road in (north, south, east, west)]
     parts += [list(device(camera, random.Random(f"{camera}{seed}"))) for camera in ("north", "south", "west")]
     return tuple(sorted((logged for part in parts for logged in part), key=lambda logged: logged[0]))
@@ -319,10 +331,10 @@ def policy() -> Policy:
 
 
 @cache
-def monitored(seed: int) -> tuple[dict[str, DayReport], Mapping[str, int]]:
+def monitored(seed: int, has_weights: bool = False) -> tuple[dict[str, DayReport], Mapping[str, int]]:
     """Each day's newest report, and what was counted on the way."""
     monitor, sent = OfflineMonitor(policy(), RULES), []
-    for at, record in stream(seed):
+    for at, record in stream(seed, has_weights):
         if isinstance(record, Label):
             sent += monitor.label(record, at)
         elif isinstance(record, Telemetry):
@@ -365,11 +377,19 @@ def _is_same(told: Any, computed: Any, close: Mapping[str, float]) -> bool:
     return bool(told == (pytest.approx(computed, **close) if is_float else computed))
 
 
+@pytest.mark.parametrize("has_weights", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_every_figure_of_every_report_is_exact(seed: int) -> None:
+def test_every_figure_of_every_report_is_exact(seed: int, has_weights: bool) -> None:
     """Whatever comes late, twice, in disorder or never: the last revision says what all records together say."""
-    reports, computed = monitored(seed)[0], recomputed(TERMS, stream(seed))
+    reports, computed = monitored(seed, has_weights)[0], recomputed(TERMS, stream(seed, has_weights))
     assert [*differences(reports, computed, "report")] == []
+
+
+def test_labels_of_some_cameras_and_days_stand_for_different_numbers_of_vehicles() -> None:
+    """Of others for the same: their reports are those of labels without weights."""
+    scores = [camera.scores for report in monitored(0, has_weights=True)[0].values() for camera in report.cameras]
+    assert {len(each.weighted) for each in scores} == {0, 2, 3}
+    assert {each.effective is None for each in scores} == {True, False}
 
 
 def test_the_stream_has_what_could_go_wrong() -> None:

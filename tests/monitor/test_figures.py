@@ -1,13 +1,14 @@
 """Confusion matrices, their merging, and quantiles of latencies."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from monitor.metrics import cells, scores, wilson
 from monitor.quantiles import bucket_of, merged, quantile_ms
 from monitor.tallies import added
-from schemas.records import Tally
+from schemas.records import Tally, WeightedCells
 
 CONFUSION = {("car", "car"): 8, ("car", "truck"): 2, ("truck", "truck"): 3, ("truck", "car"): 1}
 
@@ -66,3 +67,26 @@ def test_wilson_bounds_a_share() -> None:
     """30 of 50, as in the literature's tables."""
     assert wilson(30, 50) == pytest.approx((0.4618, 0.7239), abs=1e-3)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_shares_are_those_of_the_vehicles_that_labels_stand_for() -> None:
+    """10 labels of weight 1 and 4 of weight 10, by hand; counts are of labels, and frames go by the same weights."""
+    one, ten = {("car", "car"): 6, ("truck", "car"): 4}, {("car", "car"): 3, ("truck", "truck"): 1}
+    parts = [(1.0, one, {("car", "car"): 1, ("car", "truck"): 1}), (10.0, ten, {("car", "car"): 2})]
+    weighted = tuple(WeightedCells(weight, cells(some), cells(frames), 1.0) for weight, some, frames in parts)
+    both = cells({("car", "car"): 9, ("truck", "car"): 4, ("truck", "truck"): 1})
+    found = scores(
+        Tally(vehicle_cells=both, frame_cells=cells({("car", "car"): 3, ("car", "truck"): 1}), weighted=weighted)
+    )
+    car, truck = found.classes
+    assert found.accuracy == pytest.approx((6 + 40) / 50)
+    assert (car.precision, truck.recall) == (pytest.approx(36 / 40), pytest.approx(10 / 14))
+    assert (car.support, car.predicted, found.labelled, found.confusion) == (9, 13, 14, both)
+    assert (found.frame_accuracy, found.labelled_frames) == (pytest.approx(21 / 22), 4)
+    assert found.weighted == weighted
+
+
+def test_labels_of_one_weight_are_told_as_if_they_had_none() -> None:
+    """Whatever the weight is."""
+    plain = Tally(vehicle_cells=cells(CONFUSION))
+    assert scores(replace(plain, weighted=(WeightedCells(12.5, cells(CONFUSION), (), 9.0),))) == scores(plain)

@@ -264,3 +264,24 @@ def test_a_fall_of_confidence_alerts_before_the_day_closes() -> None:
     assert (alert.rule, alert.state, alert.camera_id, alert.cause) == ("incident", "open", "north", "new-vehicles")
     assert (alert.value < 0.7, alert.threshold > 0.9) == (True, True)
     assert bus.closed() == []
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_label_that_stands_for_no_number_of_vehicles_is_refused(weight: float) -> None:
+    """What it weighs is said."""
+    with pytest.raises(DecodingError, match=f"has the weight {weight}"):
+        Bus().label(replace(label_of("north", 0, "car", START), weight=weight), 0)
+
+
+def test_a_labels_weight_comes_with_its_day() -> None:
+    """From the label's record to the tally, through the chunk that keeps it."""
+    bus = Bus()
+    bus.observe(passage("north", 0, START, ["car", "car"]), 0)
+    bus.label(replace(label_of("north", 0, "car", START + MINUTE), weight=12.5), 0)
+    bus.observe([end("north", 2, START + MINUTE)], 1)
+    (part,) = bus.closed()[0].tally.weighted
+    assert (part.weight, [cell.count for cell in part.cells], [cell.count for cell in part.frame_cells]) == (
+        12.5,
+        [1],
+        [2],
+    )

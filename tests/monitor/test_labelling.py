@@ -58,3 +58,15 @@ def test_what_is_no_newer_than_its_sources_word_changes_nothing() -> None:
     assert with_word(known, given("car", 2)) is known
     assert with_word(known, given("truck", 1)) is known
     assert len(with_word(known, given("truck", 1, "bob"))) == 2
+
+
+def test_a_label_weighs_what_the_source_says_that_was_asked() -> None:
+    """Another that was not asked says one; what was taken back says nothing."""
+    asked, unasked = given("car", 1)._replace(weight=12.5), given("car", 2, "loop")
+    assert [decision.weight for words in ([asked, unasked], [unasked]) if (decision := DAY.decide(words))] == [
+        12.5,
+        1.0,
+    ]
+    taken_back = DAY.decide([asked, given(WITHDRAWN, 3)])
+    assert taken_back
+    assert (taken_back.label, taken_back.weight) == (None, 1.0)

@@ -9,7 +9,17 @@ from monitor.metrics import cells
 from monitor.reporting import changes_between, day_report, headline
 from monitor.trust import Trust
 from monitor.windows import Calendar
-from schemas.records import CameraDay, ConfidenceBin, DayReport, DeviceDay, SignalCounts, Slice, StageLatency, Tally
+from schemas.records import (
+    CameraDay,
+    ConfidenceBin,
+    DayReport,
+    DeviceDay,
+    SignalCounts,
+    Slice,
+    StageLatency,
+    Tally,
+    WeightedCells,
+)
 
 DAY, BEFORE = "2026-03-02", "2026-03-01"
 GOOD, BAD = {("car", "car"): 9, ("truck", "car"): 1}, {("car", "car"): 4, ("truck", "car"): 6}
@@ -106,4 +116,47 @@ def test_a_revision_says_what_it_changes() -> None:
         "b joined: 20 vehicles instead of 10.",
         "Accuracy: 9 of 10 (90.0%) before, 13 of 20 (65.0%) now.",
         "Labels from ann: 20 instead of 10.",
+    )
+
+
+def weighted_day(camera: str = "a", **changes: Any) -> CameraDay:
+    """Eight labels of one vehicle each, half of them wrong, and eight right ones that stand for ten."""
+    one, ten = {("car", "car"): 4, ("truck", "car"): 4}, {("car", "car"): 8}
+    parts = WeightedCells(1.0, cells(one), (), 4.8), WeightedCells(10.0, cells(ten), (), 7.9)
+    both = cells({("car", "car"): 12, ("truck", "car"): 4})
+    bins = (ConfidenceBin("car", 47, 88, 83.0, 10, 9),)
+    told = {"vehicle_cells": both, "weighted": parts, "confidences": bins, "slices": at_seven(GOOD)}
+    return camera_day(camera, GOOD, **told, **changes)
+
+
+def at_seven(counts: dict[tuple[str, str], int]) -> tuple[Slice, ...]:
+    """All labelled vehicles passed at one hour."""
+    return (Slice("hour", "07", {"car": 10}, cells(counts)),)
+
+
+def test_weighted_labels_tell_of_the_vehicles_that_they_stand_for() -> None:
+    """84 of 88, with an interval of its own, and how many labels of a plain sample would tell as much."""
+    report = reported(weighted_day())
+    (accuracy,) = (each for each in report.intervals if each.metric == "accuracy")
+    assert accuracy.value == report.scores.accuracy == report.cameras[0].scores.accuracy == pytest.approx(84 / 88)
+    assert accuracy.low < 84 / 88 <= accuracy.high
+    assert (accuracy.n, report.scores.labelled) == (16, 16)
+    assert report.scores.effective == report.cameras[0].scores.effective
+    assert report.scores.effective != 16
+    assert [each.weight for each in report.scores.weighted] == [1.0, 10.0]
+
+
+def test_of_cameras_labelled_in_different_ways_each_counts_for_its_vehicles() -> None:
+    """Ten vehicles of one camera are all labelled; the other's eight labels stand for eighty."""
+    report = reported(camera_day("a", BAD, slices=at_seven(BAD)), weighted_day("b"))
+    assert report.scores.accuracy == pytest.approx((4 + 84) / 98)
+    assert [camera.scores.accuracy for camera in report.cameras] == [0.4, pytest.approx(84 / 88)]
+    assert [camera.scores.effective is None for camera in report.cameras] == [True, False]
+
+
+def test_a_revision_of_weighted_labels_says_for_whom_they_stand() -> None:
+    first, second = headline(reported(camera_day("a", GOOD))), headline(reported(weighted_day()))
+    assert "accuracy" not in first
+    assert changes_between(first, second)[0] == (
+        "Accuracy: 9 of 10 (90.0%) before, 95.5% of the vehicles that 16 labels stand for now."
     )

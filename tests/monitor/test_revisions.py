@@ -1,12 +1,27 @@
 """Labels that come after their day has closed make a revision of it, which says what changed."""
 
+import random
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from schemas.records import CameraDay, DayReport, Label
-from tests.monitor.world import NOW, START, Bus, end, heartbeat, label_of, passage, policy, promise
+from monitor import told
+from schemas.records import CameraDay, DayReport, Label, Prediction
+from tests.monitor.world import (
+    NOW,
+    START,
+    Bus,
+    end,
+    frame_label_of,
+    heartbeat,
+    label_of,
+    passage,
+    policy,
+    promise,
+    traffic,
+)
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -98,14 +113,14 @@ def test_a_label_after_the_horizon_is_counted_and_left_out() -> None:
 
 
 def test_what_no_label_can_change_is_forgotten() -> None:
-    """Its chunks are deleted, one record later."""
+    """Its chunks, and what was told of it, are deleted one record later."""
     bus = closed_day(label_horizon=DAY)
     bus.observe([heartbeat("north", 64, START + DAY + 2 * HOUR)], 2, NOW + HOUR)
-    assert "north:e:0" in bus.values
+    assert {"north:e:0", "north:told:2026-03-02"} <= bus.values.keys()
     for i in range(2, 4):  # the second closes the day before it, whose chunks reach back for vehicles under way
         bus.observe([heartbeat("north", 64 + i, START + i * DAY + 2 * HOUR)], 1 + i, NOW + (1 + 2 * i) * DAY)
     bus.observe([heartbeat("north", 68, START + 3 * DAY + 3 * HOUR)], 9, NOW + 9 * DAY)
-    assert "north:e:0" not in bus.values
+    assert not {"north:e:0", "north:told:2026-03-02"} & bus.values.keys()
 
 
 def test_late_labels_of_one_minute_make_one_revision() -> None:
@@ -117,3 +132,85 @@ def test_late_labels_of_one_minute_make_one_revision() -> None:
         late(bus, label_of("north", 3 * i, "car", START + 20 * HOUR), i, timedelta(seconds=i))
     done(bus, 10)
     assert len([day for day in bus.of(CameraDay) if isinstance(day, CameraDay) and day.revision > 1]) == 1
+
+
+# What is kept of a day that was told
+
+
+Logged = tuple[datetime, Label | list[Prediction]]
+
+
+def restless(seed: int) -> Iterator[Logged]:
+    """Two days whose labels come late, twice, from two sources, with weights, of frames too, and are taken back."""
+    rng, stream = random.Random(seed), traffic("north", 2, seed, every=4 * MINUTE)
+    for i in range(0, len(stream.predictions), 30):
+        batch = stream.predictions[i : i + 30]
+        yield batch[-1].captured_at + MINUTE, batch
+    words = [label for label in stream.labels if label.label]
+    words += [frame_label_of("north", frame.sequence, "car", frame.captured_at) for frame in stream.predictions[::9]]
+    for word in words:
+        at = word.labelled_at
+        for number in range(rng.choice((0, 1, 1, 2))):
+            at += rng.random() * rng.choice((MINUTE, 20 * HOUR, 2 * DAY))
+            said, source = rng.choice(("car", "truck", word.label, None)), rng.choice(("ann", "bob"))
+            changes = {"label": said, "source": source, "weight": rng.choice((1.0, 1.0, 3.5))}
+            yield at, replace(word, label_id=f"{word.label_id} {number}", labelled_at=at, **changes)  # type: ignore[arg-type]
+
+
+def told_days(seed: int, *, forgets: bool) -> list[CameraDay]:
+    """Each camera-day that such a stream makes; a monitor that forgets keeps nothing of what it told."""
+    bus = Bus(policy(revise_every=20 * MINUTE))
+    for offset, (at, what) in enumerate(sorted(restless(seed), key=lambda logged: logged[0])):
+        if isinstance(what, Label):
+            bus.label(what, offset, at)
+        else:
+            bus.observe(what, offset, at)
+        for key in [key for key in bus.values if ":told:" in key] if forgets else ():
+            del bus.values[key]
+    return bus.closed()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_revision_says_what_a_walk_through_the_whole_day_says(seed: int) -> None:
+    """To the byte, whichever chunks its labels touch."""
+    kept, walked = (told_days(seed, forgets=forgets) for forgets in (False, True))
+    assert kept == walked
+    assert max(day.revision for day in kept) > 20
+
+
+def test_a_revision_walks_only_what_its_labels_touch() -> None:
+    """Chunks that nobody can read any more are not missed; without what was kept, they are."""
+    bus = Bus(policy())
+    bus.observe([p for i in range(80) for p in passage("north", 3 * i, START + i * 10 * MINUTE, ["car"] * 3)], 0)
+    bus.observe([heartbeat("north", 240, START + DAY + HOUR)], 1)
+    bus.values["north:e:0"] = b"torn"
+    late(bus, label_of("north", 99, "truck", START + 20 * HOUR), 1)
+    done(bus)
+    assert [day.tally.labels for day in bus.closed()] == [0, 1]
+
+
+@pytest.mark.parametrize("what", ["a kill", "another version"])
+def test_what_was_kept_is_not_believed_blindly(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill may leave that of the revision that comes again; another version's is unknown: the day is walked."""
+    bus = closed_day()
+    late(bus, label_of("north", 3, "truck", START + 20 * HOUR))
+    before = dict(bus.values)
+    done(bus)
+    if what == "a kill":
+        bus.values = before | {key: data for key, data in bus.values.items() if ":told:" in key}
+    else:
+        bus.values = before
+        monkeypatch.setattr(told, "SHAPE", told.SHAPE + 1)
+    done(bus)
+    first, second, again = bus.closed()
+    assert (first.revision, second.tally.labels, again) == (1, 2, second)
+
+
+def test_what_is_too_large_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The changelog would not take it."""
+    monkeypatch.setattr(told, "LARGEST", 100)
+    bus = closed_day()
+    late(bus, label_of("north", 3, "truck", START + 20 * HOUR))
+    done(bus)
+    assert told.decoded(bus.values["north:told:2026-03-02"]) is None
+    assert revisions(bus) == [(1, 1.0, 1), (2, 0.5, 2)]

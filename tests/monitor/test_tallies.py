@@ -1,10 +1,10 @@
 """Sums of tallies: of a day's cameras, or of a camera's days."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from monitor.metrics import cells
-from monitor.tallies import added, added_slices, added_stages
-from schemas.records import ConfidenceBin, SignalCounts, Slice, StageLatency, Tally
+from monitor.tallies import added, added_slices, added_stages, by_weight, fair_cells
+from schemas.records import ConfidenceBin, SignalCounts, Slice, StageLatency, Tally, WeightedCells
 
 FULL = Tally(
     **{each.name: 2 for each in fields(Tally) if each.type in (int, "int")},
@@ -19,6 +19,7 @@ FULL = Tally(
     confidences=(ConfidenceBin("car", 45, 2, 1.8, 2, 2),),
     signals=(SignalCounts("brightness", 2, 200.0, 20000.0, {"3": 2}),),
     stages=(StageLatency("queue", {"7": 2}),),
+    weighted=(WeightedCells(4.0, cells({("car", "car"): 2}), cells({("car", "truck"): 2}), 1.8),),
 )
 "A tally of which no field is empty."
 
@@ -45,3 +46,22 @@ def test_stages_are_added_where_they_were_measured() -> None:
     queue, decode = StageLatency("queue", {"10": 1}), StageLatency("decode", {"-3": 1})
     both = added_stages([queue, decode, StageLatency("queue", {"9": 1, "10": 1})])
     assert both == (decode, StageLatency("queue", {"9": 1, "10": 2}))
+
+
+def test_labels_are_added_by_what_they_stand_for() -> None:
+    """Those of a camera without weights stand for themselves; what they are sure of follows from its confidences."""
+    plain = replace(FULL, weighted=())
+    assert by_weight(plain) == (WeightedCells(1.0, FULL.vehicle_cells, FULL.frame_cells, 1.8),)
+    assert added([plain, plain]).weighted == ()
+    assert [(each.weight, each.confidence_sum) for each in added([FULL, plain, FULL]).weighted] == [
+        (1.0, 1.8),
+        (4.0, 3.6),
+    ]
+    assert by_weight(Tally()) == ()
+
+
+def test_a_fair_part_of_the_labels_is_what_slices_are_made_of() -> None:
+    """Of hours, which have all vehicles; without weights it is all labels."""
+    slices = tuple(Slice("hour", hour, {}, cells({("car", "car"): 3})) for hour in ("07", "08"))
+    assert fair_cells(replace(FULL, slices=slices)) == cells({("car", "car"): 6})
+    assert fair_cells(replace(FULL, slices=slices, weighted=())) == FULL.vehicle_cells

@@ -8,6 +8,7 @@ Nothing in here comes from monitor/. The definitions are those of `schemas.recor
 the monitor takes in one record after the other.
 """
 
+import hashlib
 import math
 import operator
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sklearn import metrics
 
 from schemas.ids import frame_id, parse_id
@@ -36,6 +38,10 @@ NEVER: Final = 2**62
 "Later than everything."
 Z: Final = 1.96
 "Standard deviations that hold 95 % of a normal distribution."
+WRONG, SURE, HELD = 0.4, (0.5, 8.0), 0.95
+"Wrong labels that each weight's prior is worth, the bounds of its right ones, and what an interval holds."
+PSEUDO: Final = 0.3
+"Right and wrong labels, each, that a weight's variance is smoothed with."
 PROBABILITY: Final = "probability of "
 "Begins the columns of classes."
 WORST: Final = {"wrong": 6, "unsure": 3}
@@ -187,9 +193,10 @@ class _Batch:
             if ended <= self.closes[camera, day].complete
         }
 
-    def truth(self, thing: Thing, day: str) -> str | None:
-        """What a thing truly is, as far as it is known on a day."""
-        return self.words.decided(thing, day).label
+    def truth(self, thing: Thing, day: str) -> tuple[str | None, float]:
+        """What a thing truly is, as far as it is known on a day, and how many like it that stands for."""
+        decided = self.words.decided(thing, day)
+        return decided.label, decided.weight
 
     def _vehicles(self, passages: pd.DataFrame) -> pd.DataFrame:
         """Passages that crossed and have a verdict, before their day was complete."""
@@ -212,7 +219,9 @@ class _Batch:
             self.truth((camera, vehicle, epoch, int(passage if vehicle else sequence)), day)
             for camera, vehicle, epoch, passage, sequence, day in things
         ]
-        both["truth"] = pd.Series(truths, dtype=object)
+        both["truth"] = pd.Series([label for label, _ in truths], dtype=object)
+        both["weight"] = [weight for _, weight in truths]
+        both["fair"] = _fair(both)
         return _with_properties(both, self.frames, self.zone)
 
 
@@ -320,6 +329,16 @@ def _dissenting(members: pd.DataFrame, found: pd.DataFrame, key: list[str]) -> "
     return counts.loc[pd.MultiIndex.from_frame(found[key])].to_numpy()
 
 
+def _fair(judged: pd.DataFrame) -> "pd.Series[Any]":
+    """Whose label is kept with a chance of its weight by the heaviest of its camera and day."""
+    weights = judged["weight"].where(judged["truth"].notna())
+    heaviest = weights.groupby([judged["camera_id"], judged["day"]]).transform("max")
+    names = zip(judged["camera_id"], judged["epoch"], judged["sequence"], strict=True)
+    drawn = [hashlib.blake2b(frame_id(c, e, int(s)).encode(), digest_size=4).digest() for c, e, s in names]
+    chances = pd.Series([int.from_bytes(each, "big") / 2**32 for each in drawn], index=judged.index)
+    return (weights == heaviest) | (chances < weights / heaviest)
+
+
 def _with_properties(judged: pd.DataFrame, frames: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Hour, light, weather, zone and size; light and weather are those of the newest whole picture before."""
     scenes = frames.loc[frames["passage"].isna(), ["camera_id", "captured_us", "brightness", "contrast"]]
@@ -387,6 +406,8 @@ class _Decision:
     "Whether sources differ."
     withdrawn: bool = False
     "Whether a source took its word back."
+    weight: float = 1.0
+    "The largest of those that say a class."
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +438,7 @@ class _Heard:
             late=any(word.logged_ms >= close.shut_ms for word in words),
             contradicted=len({word.label for word in said}) > 1,
             withdrawn=len(said) < len(words),
+            weight=max([word.weight for word in said], default=1.0),
         )
 
     def _chosen(self, said: list[Any]) -> Any | None:
@@ -481,6 +503,7 @@ def _report(batch: _Batch, day: str) -> Figures:
     before = sorted(camera for camera, other in batch.closes if other == _day_before(day))
     frames, judged = (table[table["day"] == day] for table in (batch.frames, batch.judged))
     unmatched = sum(batch.words.unmatched[camera, day] for camera in cameras)
+    fair = judged.assign(truth=judged["truth"].where(judged["fair"], None))
     return {
         "day": day,
         "timezone": batch.zone,
@@ -490,11 +513,11 @@ def _report(batch: _Batch, day: str) -> Figures:
         "cameras": [_camera(batch, frames, judged, camera, day) for camera in cameras],
         "absent": sorted({*before} - {*cameras}),
         "model_versions": sorted(set(frames.loc[frames["label"].notna(), "model_version"])),
-        "intervals": _intervals(judged),
+        "intervals": _intervals(batch, frames, judged),
         "estimate": {"n": len(judged)} if len(judged) else None,
-        "reliability": _reliability(judged),
-        "calibration_error": _calibration_error(judged),
-        "slices": _slices(judged, cameras),
+        "reliability": _reliability(fair),
+        "calibration_error": _calibration_error(fair),
+        "slices": _slices(fair, cameras),
         "stages": _stages(frames),
         "labels": _labels(batch, cameras, day) | ({"unmatched": unmatched} if unmatched else {}),
     }
@@ -517,33 +540,37 @@ def _camera(batch: _Batch, frames: pd.DataFrame, judged: pd.DataFrame, camera: s
 
 def _scores(batch: _Batch, frames: pd.DataFrame, judged: pd.DataFrame, unmatched: int) -> Figures:
     classified, vehicles = frames[frames["label"].notna()], judged[judged["vehicle"]]
-    truths, labelled = _frame_truths(batch, classified), judged[judged["truth"].notna()]
-    known = classified[truths.notna()]
+    known, labelled = _labelled_frames(batch, classified), judged[judged["truth"].notna()]
+    strata = _strata(known, judged)
     return {
         "frames": len(classified),
         "passages": len(vehicles),
         "passages_by_label": vehicles["predicted"].value_counts().to_dict(),
         "labelled": len(labelled),
-        **_of_classes(labelled["truth"], labelled["predicted"]),
+        **_of_classes(labelled["truth"], labelled["predicted"], labelled["weight"]),
         "labelled_frames": len(known),
-        "frame_accuracy": metrics.accuracy_score(truths[truths.notna()], known["label"]) if len(known) else None,
+        "frame_accuracy": _weighted_accuracy(known["truth"], known["label"], known["weight"]) if len(known) else None,
         "flip_rate": _share(vehicles["dissenting"].sum(), vehicles["frames"].sum()),
         "mean_confidence": _mean(classified["confidence"]),
         "mean_brightness": _mean(classified["brightness"]),
         **{f"latency_{name}_ms": value for name, value in _quantiles(classified["latency_ms"]).items()},
         "unmatched_labels": unmatched,
+        "weighted": [_cells_of(weight, known, labelled, doubt) for weight, _, doubt in strata],
+        "effective": _effective_of_all(strata, _scale(strata, judged)) if any(len(t) for _, t, _ in strata) else None,
     }
 
 
-def _frame_truths(batch: _Batch, frames: pd.DataFrame) -> "pd.Series[Any]":
-    """A frame's own label, or else its passage's."""
+def _labelled_frames(batch: _Batch, frames: pd.DataFrame) -> pd.DataFrame:
+    """Frames with a label of their own, or else their passage's, and what it weighs."""
     columns = ("camera_id", "epoch", "sequence", "passage", "day")
-    found = [
-        batch.truth((camera, False, epoch, int(sequence)), day)
-        or (None if math.isnan(passage) else batch.truth((camera, True, epoch, int(passage)), day))
-        for camera, epoch, sequence, passage, day in zip(*(frames[c] for c in columns), strict=True)
-    ]
-    return pd.Series(found, index=frames.index, dtype=object)
+    found = []
+    for camera, epoch, sequence, passage, day in zip(*(frames[c] for c in columns), strict=True):
+        own = batch.truth((camera, False, epoch, int(sequence)), day)
+        of_passage = (None, 1.0) if math.isnan(passage) else batch.truth((camera, True, epoch, int(passage)), day)
+        found.append(own if own[0] else of_passage)
+    truths = pd.Series([label for label, _ in found], index=frames.index, dtype=object)
+    told = frames.assign(truth=truths, weight=pd.Series([weight for _, weight in found], frames.index, dtype=float))
+    return told[truths.notna()]
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -561,19 +588,25 @@ def _quantiles(values: "pd.Series[Any]") -> dict[str, float | None]:
     return {name: ranked[place] if ranked else None for name, place in at.items()}
 
 
-def _of_classes(truth: "pd.Series[Any]", predicted: "pd.Series[Any]") -> Figures:
+def _weighted_accuracy(truth: "pd.Series[Any]", predicted: "pd.Series[Any]", weights: "pd.Series[Any]") -> float:
+    return float(metrics.accuracy_score(truth, predicted, sample_weight=weights))
+
+
+def _of_classes(truth: "pd.Series[Any]", predicted: "pd.Series[Any]", weights: "pd.Series[Any]") -> Figures:
     names = sorted({*truth, *predicted})
     if not names:
         return dict.fromkeys(("accuracy", "precision", "recall", "f1")) | {"classes": [], "confusion": []}
     matrix = _confusion(truth, predicted, names)
-    each = metrics.precision_recall_fscore_support(truth, predicted, labels=names, zero_division=np.nan)
+    each = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=names, zero_division=np.nan, sample_weight=weights
+    )
     classes = [
         {"label": name, "support": support, "predicted": called, "precision": p, "recall": r, "f1": f}
         for name, support, called, p, r, f in zip(names, matrix.sum(axis=1), matrix.sum(axis=0), *each[:3], strict=True)
     ]
     cells = [(a, b, matrix[i, j]) for i, a in enumerate(names) for j, b in enumerate(names) if matrix[i, j]]
     return {
-        "accuracy": metrics.accuracy_score(truth, predicted),
+        "accuracy": _weighted_accuracy(truth, predicted, weights),
         **{name: float(np.nanmean(values)) for name, values in zip(("precision", "recall", "f1"), each, strict=False)},
         "classes": pd.DataFrame(classes).astype(object).replace({np.nan: None}).to_dict("records"),
         "confusion": [dict(zip(("truth", "predicted", "count"), cell, strict=True)) for cell in cells],
@@ -604,23 +637,35 @@ MEASURES: Final = {
 "A class's figures, of counts by truth and prediction."
 
 
-def _intervals(judged: pd.DataFrame) -> list[Figures]:
+def _intervals(batch: _Batch, frames: pd.DataFrame, judged: pd.DataFrame) -> list[Figures]:
     labelled = judged[judged["truth"].notna()]
     names = sorted({*labelled["truth"], *labelled["predicted"]})
     if not names:
         return []
-    counts = _confusion(labelled["truth"], labelled["predicted"], names)
-    of_classes = {
-        f"{measure}:{name}": _of_class(counts, i, measure) for i, name in enumerate(names) for measure in MEASURES
-    }
-    means = {measure: _mean_of_classes(counts, measure) for measure in MEASURES}
-    accuracy = (np.trace(counts) / counts.sum(), *_wilson(np.trace(counts), counts.sum()), counts.sum())
-    found = {"accuracy": accuracy, **means, **of_classes}
+    strata = [(w, t, d) for w, t, d in _strata(_labelled_frames(batch, frames), judged) if len(t)]
+    found = _plain_intervals(labelled, names) if len(strata) < 2 else _weighted_intervals(strata, judged, names)
     return [
         {"metric": name, "value": value, "low": low, "high": high, "n": n}
         for name, (value, low, high, n) in sorted(found.items())
         if n
     ]
+
+
+def _plain_intervals(labelled: pd.DataFrame, names: list[str]) -> Figures:
+    counts = _confusion(labelled["truth"], labelled["predicted"], names)
+    of_classes = {
+        (measure, name): _of_class(counts, i, measure) for i, name in enumerate(names) for measure in MEASURES
+    }
+    accuracy = (np.trace(counts) / counts.sum(), *_wilson(np.trace(counts), counts.sum()), counts.sum())
+    return {"accuracy": accuracy, **_named(counts, of_classes, names, int(counts.sum()))}
+
+
+def _named(counts: np.ndarray, of_classes: Figures, names: list[str], n: int) -> Figures:
+    """The figures of classes, and their means."""
+    found = {f"{measure}:{name}": figure for (measure, name), figure in of_classes.items()}
+    for measure in MEASURES:
+        found[measure] = _mean_of_classes(counts, [of_classes[measure, name] for name in names], measure, n)
+    return found
 
 
 def _of_class(counts: np.ndarray, i: int, measure: str) -> tuple[float, float, float, int]:
@@ -635,13 +680,15 @@ def _of_class(counts: np.ndarray, i: int, measure: str) -> tuple[float, float, f
     return MEASURES[measure](counts, i), low, high, touched
 
 
-def _mean_of_classes(counts: np.ndarray, measure: str) -> tuple[float, float, float, int]:
+def _mean_of_classes(
+    counts: np.ndarray, each: list[tuple[float, float, float, int]], measure: str, n: int
+) -> tuple[float, float, float, int]:
     """The classes' bounds combined (MOVER), with the correlations that the delta method gives."""
-    known = [i for i in range(len(counts)) if _of_class(counts, i, measure)[3]]
-    value, low, high, _ = np.array([_of_class(counts, i, measure) for i in known]).T
+    known = [i for i, figure in enumerate(each) if figure[3]]
+    value, low, high, _ = np.array([each[i] for i in known]).T
     alike, k = _correlations(counts, known, measure), len(known)
     below, above = (math.sqrt(max(0.0, half @ alike @ half)) / k for half in (value - low, high - value))
-    return value.mean(), value.mean() - below, value.mean() + above, counts.sum()
+    return value.mean(), value.mean() - below, value.mean() + above, n
 
 
 def _correlations(counts: np.ndarray, known: list[int], measure: str) -> np.ndarray:
@@ -655,6 +702,145 @@ def _slopes(counts: np.ndarray, i: int, measure: str) -> np.ndarray:
     """By how much a class's figure rises with one more vehicle of each cell: its derivative, by a complex step."""
     steps = 1e-20j * np.eye(counts.size).reshape(-1, *counts.shape)
     return np.array([MEASURES[measure](counts + step, i).imag / 1e-20 for step in steps])
+
+
+# Weights
+
+
+Strata = list[tuple[float, pd.DataFrame, float]]
+"Weight, the labelled vehicles that have it, and the sum of their confidences as reports of cameras add it up."
+
+
+def _strata(known: pd.DataFrame, judged: pd.DataFrame) -> Strata:
+    """By weight, sorted; none where all labels, of frames and of vehicles, have the same."""
+    labelled = judged[judged["truth"].notna()]
+    weights = sorted({*known["weight"], *labelled["weight"]})
+    if len(weights) < 2:
+        return []
+    tables = [labelled[labelled["weight"] == weight] for weight in weights]
+    plain = {
+        camera
+        for camera in judged["camera_id"].unique()
+        if {
+            *known.loc[known["camera_id"] == camera, "weight"],
+            *labelled.loc[labelled["camera_id"] == camera, "weight"],
+        }
+        <= {1.0}
+    }
+    own = [table.loc[~table["camera_id"].isin(plain), "confidence"].sum() for table in tables]
+    return [
+        (weight, table, total + (_binned(judged, plain) if weight == 1 else 0.0))
+        for weight, table, total in zip(weights, tables, own, strict=True)
+    ]
+
+
+def _binned(judged: pd.DataFrame, cameras: set[str]) -> float:
+    """The confidences of labelled vehicles, each as the mean of its camera's vehicles of that verdict and fiftieth."""
+    known = judged[judged["camera_id"].isin(cameras)]
+    fiftieth = np.minimum((known["confidence"] * 50).astype(int), 49)
+    means = known.groupby([known["camera_id"], known["predicted"], fiftieth])["confidence"].transform("mean")
+    return float(means[known["truth"].notna()].sum())
+
+
+def _cells_of(weight: float, known: pd.DataFrame, labelled: pd.DataFrame, confidence_sum: float) -> Figures:
+    frames, vehicles = (table[table["weight"] == weight] for table in (known, labelled))
+    return {
+        "weight": weight,
+        "cells": _counted_cells(vehicles["truth"], vehicles["predicted"]),
+        "frame_cells": _counted_cells(frames["truth"], frames["label"]),
+        "confidence_sum": confidence_sum,
+    }
+
+
+def _counted_cells(truth: "pd.Series[Any]", predicted: "pd.Series[Any]") -> list[Figures]:
+    counts = Counter(zip(truth, predicted, strict=True))
+    return [{"truth": a, "predicted": b, "count": n} for (a, b), n in sorted(counts.items())]
+
+
+def _scale(strata: Strata, judged: pd.DataFrame) -> float:
+    return max(1.0, len(judged) / sum(weight * len(table) for weight, table, _ in strata))
+
+
+def _effective_of_all(strata: Strata, scale: float) -> float:
+    return _effective([(w, t, np.ones(len(t), bool)) for w, t, _ in strata if len(t)], scale)
+
+
+def _effective(touched: list[tuple[float, pd.DataFrame, np.ndarray]], scale: float) -> float:
+    """Mean (1 - mean) by the variance of a ratio, each weight's labels with pseudo-labels spread over what is asked."""
+    if len(touched) < 2:
+        return float(sum(asked.sum() for _, _, asked in touched))
+    blocks = [(weight, *_labels_of(table, asked)) for weight, table, asked in touched]
+    n = sum(w * (counts * asked).sum() for w, counts, asked, _ in blocks)
+    mean = sum(w * (counts * asked * right).sum() for w, counts, asked, right in blocks) / n
+    variance = 0.0
+    for weight, counts, asked, right in blocks:
+        off = asked * (right - mean)
+        labels = counts.sum()
+        spread = np.average((off - np.average(off, weights=counts)) ** 2, weights=counts) * labels
+        variance += weight**2 * max(0.0, 1 - 1 / (weight * scale)) * spread
+    return float(mean * (1 - mean) * n**2 / variance)
+
+
+def _labels_of(table: pd.DataFrame, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels and pseudo-labels: how many each counts, whether it is asked about, whether it is right."""
+    share, right = asked.mean(), (table["truth"] == table["predicted"]).to_numpy()
+    counts = np.append(np.ones(len(table)), [PSEUDO * share, PSEUDO * share, 2 * PSEUDO * (1 - share)])
+    return counts, np.append(asked, [1, 1, 0]).astype(float), np.append(right, [1, 0, 0]).astype(float)
+
+
+def _weighted_intervals(strata: Strata, judged: pd.DataFrame, names: list[str]) -> Figures:
+    scale = _scale(strata, judged)
+    counts = sum(weight * _confusion(table["truth"], table["predicted"], names) for weight, table, _ in strata)
+    n = sum(len(table) for _, table, _ in strata)
+    of_classes = {
+        (measure, name): _of_weighted_class(strata, counts, i, name, measure, scale)
+        for i, name in enumerate(names)
+        for measure in MEASURES
+    }
+    value = np.trace(counts) / counts.sum()
+    low, high = _shortest(strata, scale)
+    return {"accuracy": (value, min(low, value), max(high, value), n), **_named(counts, of_classes, names, n)}
+
+
+def _of_weighted_class(
+    strata: Strata, counts: np.ndarray, i: int, name: str, measure: str, scale: float
+) -> tuple[float, float, float, int]:
+    """As `_of_class`, Wilson's interval being of so many labels as would tell as much."""
+    asked = [(weight, table, _asked_of(table, name, measure)) for weight, table, _ in strata]
+    asked = [(weight, table, those) for weight, table, those in asked if those.any()]
+    n = sum(int(those.sum()) for _, _, those in asked)
+    if not n:
+        return math.nan, 0.0, 1.0, 0
+    rights = [(w, (those & (t["truth"] == t["predicted"]).to_numpy()).sum(), those.sum()) for w, t, those in asked]
+    share = sum(w * right for w, right, _ in rights) / sum(w * all_ for w, _, all_ in rights)
+    worth = _effective(asked, scale)
+    low, high = _wilson(share * worth, worth)
+    if measure == "f1":
+        low, high = (2 * bound / (1 + bound) for bound in (low, high))
+    return MEASURES[measure](counts, i), low, high, n
+
+
+def _asked_of(table: pd.DataFrame, name: str, measure: str) -> np.ndarray:
+    is_, called = ((table[column] == name).to_numpy() for column in ("truth", "predicted"))
+    return {"precision": called, "recall": is_, "f1": is_ | called}[measure]
+
+
+def _shortest(strata: Strata, scale: float) -> tuple[float, float]:
+    """The shortest interval of accuracies that holds 95 %, where a weight's unlabelled vehicles are betabinomial."""
+    chances, seen, labelled = np.ones(1), 0, 0
+    for weight, table, confidence_sum in strata:
+        n, wrong = len(table), int((table["truth"] != table["predicted"]).sum())
+        sure = float(np.clip(WRONG / max(1 - confidence_sum / n, 1e-9) - WRONG, *SURE))
+        others = round(n * max(0.0, weight * scale - 1))
+        one = stats.betabinom(others, wrong + WRONG, n - wrong + sure).pmf(np.arange(others + 1))
+        chances, seen, labelled = np.convolve(chances, one), seen + wrong, labelled + n
+    so_far = np.append(0.0, chances.cumsum())
+    runs = [
+        (np.searchsorted(so_far, below + HELD) - i, i) for i, below in enumerate(so_far) if below + HELD < so_far[-1]
+    ]
+    length, first = min(runs)
+    vehicles = labelled + len(chances) - 1
+    return 1 - (seen + first + length - 1) / vehicles, 1 - (seen + first) / vehicles
 
 
 # Confidence

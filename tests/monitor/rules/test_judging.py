@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.metrics import cells
 from monitor.rules import History, judge, shipped_rules
-from schemas.records import EstimatedAccuracy, SignalScores
+from monitor.statistics.weighted import effective, strata_of, value_of
+from schemas.records import DayReport, EstimatedAccuracy, SignalScores, WeightedCells
 from tests.monitor.rules.days import (
     Counts,
     a_finding,
@@ -262,3 +264,63 @@ def test_a_late_revision_finds_what_its_window_looks_back_on() -> None:
     for number in range(12):
         judge((rule,), a_report(number, {"a": GOOD}), history)
     assert judge((rule,), a_report(2, {"a": GOOD}, revision=2), history).kept == {"rule"}
+
+
+def weighted(number: int, easy: Counts, hard: Counts) -> DayReport:
+    """A day of one camera: labels of sure vehicles stand for ten each, those of others for one."""
+    told = a_report(number, {"a": (easy[0] + hard[0], easy[1] + hard[1])})
+    parts = tuple(
+        WeightedCells(weight, cells({("car", "car"): right, ("car", "truck"): n - right}), (), 0.9 * n)
+        for weight, (right, n) in ((1.0, hard), (10.0, easy))
+    )
+    strata = strata_of(parts)
+    found = replace(told.scores, weighted=parts, accuracy=value_of(strata), effective=effective(strata))
+    return replace(told, scores=found, cameras=(replace(told.cameras[0], scores=found),))
+
+
+def test_weighted_labels_are_judged_by_the_vehicles_that_they_stand_for() -> None:
+    """70 of 100 labels are right, as hard ones were asked for; of the vehicles 93 in 100 are."""
+    rule = a_rule(threshold=0.8)
+    (plain,), (judgement,) = judged((rule,), all_days((70, 100))), judged((rule,), [weighted(0, (40, 40), (30, 60))])
+    assert [breach.subject for breach in plain.breaches] == ["rule"]
+    assert (judgement.breaches, judgement.kept) == ((), {"rule"})
+
+
+def test_bounds_rest_on_what_weighted_labels_are_worth() -> None:
+    """100 labels, of which twenty stand for most vehicles: a plain sample of few would tell as much."""
+    report = weighted(0, (10, 20), (80, 80))
+    (breach,) = judged((a_rule(threshold=0.66),), [report])[0].breaches
+    assert (breach.value, breach.samples) == (pytest.approx(180 / 280), round(report.scores.effective or 0))
+    assert 20 < breach.samples < 50
+    assert judged((a_rule(threshold=0.7, bound="confidence"),), [report])[0].breaches == ()
+    assert "of a plain sample" in breach.summary
+
+
+def test_evidence_counts_each_weighted_label_by_the_heaviest() -> None:
+    """A label that stands for a tenth is a tenth of one; a fall is found, and good days beside it are not."""
+    rule = a_rule(bound="anytime", window=7)
+    found = judged((rule,), [weighted(number, (15, 40), (20, 60)) for number in range(4)])
+    (breach,) = found[-1].breaches
+    assert breach.value == pytest.approx(170 / 460)
+    assert breach.samples % 46 == 0
+    assert broken((rule,), [weighted(number, (38, 40), (20, 60)) for number in range(4)]) == [[]] * 4
+
+
+def test_weighted_and_plain_days_add_up_by_what_they_are_worth() -> None:
+    """The history is plain JSON."""
+    history, rules = History(), (a_rule(window=2, threshold=0.9),)
+    plain, day = a_report(0, {"a": (50, 100)}), weighted(1, (40, 40), (30, 60))
+    judge(rules, plain, history)
+    (breach,) = judge(rules, day, History.restore(json.loads(json.dumps(history.snapshot())))).breaches
+    worth = day.scores.effective or 0.0
+    assert breach.value == pytest.approx((50 + worth * 430 / 460) / (100 + worth))
+
+
+def test_a_classs_figures_go_by_weights_as_well() -> None:
+    """Recall of cars is the accuracy here; precision of trucks is that of a class that there was none of."""
+    rules = (a_rule(name="r", metric="recall:car", threshold=0.95), a_rule(name="f", metric="f1:car", threshold=0.97))
+    (judgement,) = judged(rules, [weighted(0, (40, 40), (30, 60))])
+    assert {breach.rule: breach.value for breach in judgement.breaches} == {
+        "r": pytest.approx(430 / 460),
+        "f": pytest.approx(2 * 430 / (430 + 460)),
+    }
