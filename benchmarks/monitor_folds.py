@@ -111,7 +111,9 @@ def fold_day(day: BusyDay) -> Folds:
 def _state(folds: Folds) -> Iterator[tuple[str, tuple[int, int]]]:
     devices = {key for key in folds.values if key.endswith(SUFFIX)}
     cameras = {key for key in folds.values if ":" not in key}
-    yield "chunks", _size(folds.values, folds.values.keys() - devices - cameras)
+    told = {key for key in folds.values if ":told:" in key}
+    yield "chunks", _size(folds.values, folds.values.keys() - devices - cameras - told)
+    yield "days told", _size(folds.values, told)
     yield "devices", _size(folds.values, devices)
     yield "cameras", _size(folds.values, cameras)
     yield "merger", _size(folds.merger, folds.merger)

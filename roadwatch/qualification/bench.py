@@ -66,7 +66,7 @@ QUICK: Final = Sizes(
     quick=True,
     beside=("accuracy",),
 )
-"All six parts in half a minute: a retrained head differs from its parent by what it says, not by how fast."
+"All six parts in under a minute: a retrained head differs from its parent by what it says, not by how fast."
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ ledger ─► truths ─┬─ not taught to the parent yet ─► new ───
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -288,8 +288,7 @@ def _read(path: Path, labels: Sequence[str], progress: Progress) -> list[Labelle
 def _drawn(pictures: Sequence[LabelledPicture], most: int) -> tuple[LabelledPicture, ...]:
     """Return at most so many, as many of each source as there are."""
     names = {f"{number} {picture.name}": picture for number, picture in enumerate(pictures)}
-    kind: Callable[[str], str] = lambda name: names[name].source  # noqa: E731  # one line of two words
-    return tuple(names[name] for name in sample(names, most, kind, SEED))
+    return tuple(names[name] for name in sample(names, most, lambda name: names[name].source, SEED))
 
 
 def _shipped() -> Iterable[str]:

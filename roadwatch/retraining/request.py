@@ -36,7 +36,7 @@ class RetrainRequest:
     qualify: bool = True
     "Whether it is tested as an application once it is registered."
     quick: bool = False
-    "Whether that is done in half a minute."
+    "Whether that is done in under a minute."
     thresholds: Path | None = None
     "The table to judge by; None: the one that ships."
     kafka: KafkaSettings | None = None

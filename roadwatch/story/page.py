@@ -36,13 +36,14 @@ def story_page(story: Story) -> str:
 
 
 def headline(story: Story) -> str:
-    """What happened, in a sentence."""
-    known = [chapter.true_accuracy for chapter in story.chapters if chapter.true_accuracy is not None]
-    if not known:
+    """What happened, in a sentence: the first day, the worst, and the last one that was like it."""
+    told = [(each, each.true_accuracy) for each in story.chapters if each.true_accuracy is not None]
+    if not told:
         return "Nothing has been filmed yet"
-    worst = known.index(min(known))
-    told = f"Right on {percent(known[0])} of vehicles, then on {percent(known[worst])}"
-    return f"{told}, and on {percent(max(known[worst:]))} once it had learnt" if worst < len(known) - 1 else told
+    worst, least = min(told, key=lambda each: each[1])
+    learnt = [value for each, value in told if each.day.conditions == worst.day.conditions][-1]
+    began = f"Right on {percent(told[0][1])} of vehicles, then on {percent(least)}"
+    return f"{began}, and on {percent(learnt)} of the same kind once it had learnt" if learnt > least else began
 
 
 def accuracy_plot(story: Story) -> Plot:

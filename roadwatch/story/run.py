@@ -24,8 +24,8 @@ from schemas.records import Passage
 
 SECONDS_A_DAY: Final = 16.0
 "Wall-clock seconds for an event-time day of four cameras on two cores."
-LABELS: Final = 60
-"That are asked for after each day."
+LABELS: Final = 100
+"That are asked for after each day: two days' are what the model is retrained on."
 SHADOW: Final = Service("shadow", ("process", "--shadow", "--instance", "1"))
 "Shows the challenger what the champion sees; idle while there is none."
 SHOWN: Final = 8

@@ -86,7 +86,7 @@ def a_story() -> Story:
 def test_the_headline_says_how_it_went() -> None:
     assert (
         headline(a_story())
-        == "Right on 100.0\u00a0% of vehicles, then on 50.0\u00a0%, and on 97.0\u00a0% once it had learnt"
+        == "Right on 100.0\u00a0% of vehicles, then on 50.0\u00a0%, and on 97.0\u00a0% of the same kind once it had learnt"
     )
     assert headline(Story(0.6)) == "Nothing has been filmed yet"
 

@@ -58,7 +58,7 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
     seconds: Annotated[float, typer.Option(min=1, help="How long that load lasts.")] = 15.0,
     corrupted: Annotated[int, typer.Option(min=2, help="Pictures that are corrupted in every way.")] = 120,
     quick: Annotated[
-        bool, typer.Option("--quick", help="All six parts in half a minute, on less of everything.")
+        bool, typer.Option("--quick", help="All six parts in under a minute, on less of everything.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

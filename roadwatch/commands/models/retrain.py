@@ -72,7 +72,7 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
     ] = None,
     replay: Annotated[int, typer.Option(min=0, help="Old vehicles to mix in, at most.")] = REPLAY,
     no_qualify: Annotated[bool, typer.Option("--no-qualify", help="Only register it; test it later.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Test it in half a minute, on less of everything.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Test it in under a minute, on less of everything.")] = False,
     thresholds: Annotated[
         Path | None, typer.Option(help="The table to judge it by, TOML; the one that ships if not given.")
     ] = None,
