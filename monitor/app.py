@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from faust import Table
 from yarl import URL
 
 from monitor.cameras import Policy
@@ -32,9 +31,8 @@ from monitor.progress import Watch
 from monitor.published import Published
 from monitor.security import credentials
 from monitor.settling import Reading, Settler
-from monitor.shell import Intake, Outbox, is_left
+from monitor.shell import Intake, Outbox
 from monitor.stillness import Stillness
-from monitor.stores import FileTable
 from monitor.transport import CommittedApp
 from monitor.windows import Calendar
 from runtime.clients import client_properties
@@ -125,26 +123,22 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     app.stillness = Stillness(settings.monitor.silence_after, Calendar(settings.monitor.timezone))
     app.outbox = outbox = Outbox(app, settings.kafka.names, codec, app.watch)
     folds = Folds(codec, policy(settings.monitor), app.stillness)
-    table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions, FileTable), asyncio.Lock()
+    table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions), asyncio.Lock()
     reading = Reading(app, settings.kafka)
-
-    def moves() -> int:
-        return app.reading.moves
-
-    _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, moves, reading.labels_before))
-    _agent(app, settings, Intake(LABELS, table, folds.label, outbox, lock, moves))
-    _agent(app, settings, Intake(TELEMETRY, table, folds.telemetry, outbox, lock, moves))
+    _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, reading.labels_before))
+    _agent(app, settings, Intake(LABELS, table, folds.label, outbox, lock))
+    _agent(app, settings, Intake(TELEMETRY, table, folds.telemetry, outbox, lock))
 
     published = Published(settings.kafka, codec)
     app.on_partitions_assigned.connect(published.forget, weak=False)
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
-    merger, lock = _table(app, MERGER, 1, Table), asyncio.Lock()
+    merger, lock = _table(app, MERGER, 1), asyncio.Lock()
     merge = partial(take_settled, rules_of(settings.monitor), codec)
     settler = Settler(merger, merge, outbox, lock, reading, published.is_new)
-    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock, moves), settler.take)
-    _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock, moves))
-    _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock, moves))
+    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock), settler.take)
+    _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock))
+    _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock))
     return app
 
 
@@ -173,8 +167,7 @@ async def _take_or_crash(app: CommittedApp, takes: tuple[Take, ...], event: Any)
     """Faust forgets a record that an exception lets go of: better to stop, and have it come again after a restart."""
     try:
         for take in takes:
-            if not is_left(event.message):
-                await take(event)
+            await take(event)
         app.watch.step()
     except Exception as error:
         at = event.message
@@ -195,10 +188,9 @@ def changelogs(settings: Settings) -> list[WantedTopic]:
     ]
 
 
-def _table(app: CommittedApp, name: str, partitions: int, kind: type[Table[bytes, bytes]]) -> Any:
+def _table(app: CommittedApp, name: str, partitions: int) -> Any:
     """A table of bytes, whose changelog has as many partitions as the topics that feed it."""
-    beacon = app.tables.beacon
-    return app.tables.add(kind(app, name=name, beacon=beacon, key_type=bytes, value_type=bytes, partitions=partitions))
+    return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
 
 
 def _bare_app(settings: Settings) -> CommittedApp:
@@ -227,7 +219,7 @@ def _bare_app(settings: Settings) -> CommittedApp:
         table_standby_replicas=0,
         topic_replication_factor=settings.kafka.replication_factor,
         topic_disable_leader=True,
-        store="memory://",  # the merger's, which is small; the cameras' is in monitor.stores
+        store="memory://",
         datadir=str(data_folder(settings.monitor, os.environ)),
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -237,7 +229,7 @@ def _bare_app(settings: Settings) -> CommittedApp:
 
 
 def data_folder(settings: MonitorSettings, environment: Mapping[str, str]) -> Path:
-    """Where the cameras' table has its files."""
+    """Where Faust may keep files."""
     if settings.data_folder:
         return settings.data_folder
     base = environment.get("XDG_CACHE_HOME")

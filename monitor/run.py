@@ -13,7 +13,6 @@ import structlog
 from monitor.app import changelogs, data_folder, monitor_app
 from monitor.outcomes import Outcome
 from monitor.progress import QUIET_S, STALLED_S
-from monitor.stores import TableFile
 from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
 from runtime.registry import open_codec
@@ -47,7 +46,6 @@ def run_monitor(settings: Settings, stop: Event) -> None:
         BrokerUnavailableError: nobody answers.
         TopicError: topics are missing or differ from the topic table.
         ConfigurationError: a Kafka property that Faust's client cannot honour.
-        TableFileError: nothing can be written in `monitor.data_folder`.
         BrokerError: the app gave up, stood still, or did not stop in time; the log says why.
 
     """
@@ -61,7 +59,7 @@ def run_monitor(settings: Settings, stop: Event) -> None:
 
 
 async def _serve(settings: Settings, stop: Event, codec: Codec, leaving: Event) -> None:
-    TableFile(data_folder(settings.monitor, os.environ)).close()  # better now than at the first record
+    data_folder(settings.monitor, os.environ).mkdir(parents=True, exist_ok=True)
     app = monitor_app(settings, codec)
     app.finalize()
     try:

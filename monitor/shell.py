@@ -17,7 +17,6 @@ from aiokafka.errors import KafkaError
 from monitor.counters import DEAD_LETTERS, EVENTS, RECORDS, SENT
 from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
-from monitor.stores import TableFileError
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import DecodingError, RegistryUnavailableError, RoadwatchError
@@ -32,9 +31,6 @@ T = TypeVar("T")
 IsNew = Callable[[Record], Awaitable[bool]]
 Fold = Callable[[bytes, Mapping[str, bytes], Position], Outcome]
 "What a record's bytes do, given the table's values."
-
-Moves = Callable[[], int]
-"How often partitions have moved; whatever was read before comes again."
 
 IsSettled = Callable[[Any], Awaitable[bool]]
 """Waits until what was logged before a message has been taken in; false when the message will come again."""
@@ -197,23 +193,11 @@ def leave(message: Any) -> None:
     message.acked = True  # so Faust does nothing more with it
 
 
-def is_left(message: Any) -> bool:
-    """Whether that was done."""
-    return bool(message.acked)
-
-
 class Intake:
     """Takes the records of one topic into one table."""
 
     def __init__(
-        self,
-        topic: Topic,
-        table: Any,
-        fold: Fold,
-        outbox: Outbox,
-        lock: asyncio.Lock,
-        moves: Moves,
-        labels: IsSettled | None = None,
+        self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock, labels: IsSettled | None = None
     ) -> None:
         """`lock` is shared by the intakes of a table, so that records are folded one at a time.
 
@@ -221,24 +205,21 @@ class Intake:
         """
         self.topic = topic
         self._values, self._fold = TableValues(table), fold
-        self._outbox, self._lock, self._moves, self._labels = outbox, lock, moves, labels
+        self._outbox, self._lock, self._labels = outbox, lock, labels
 
     async def take(self, event: Any) -> None:
         """Fold a record, send what follows, write the state; what cannot be folded is put aside."""
-        message, moves = event.message, self._moves()
-        if await self._is_taken(message, moves, labels_read=False) or await self._is_taken_late(message, moves):
+        message = event.message
+        if await self._is_taken(message, labels_read=False):
+            RECORDS.labels(self.topic.name).inc()
+        elif self._labels and await self._labels(message):
+            await self._is_taken(message, labels_read=True)
             RECORDS.labels(self.topic.name).inc()
         else:
             leave(message)
 
-    async def _is_taken_late(self, message: Any, moves: int) -> bool:
-        labels_read = self._labels and await self._labels(message)
-        return bool(labels_read) and await self._is_taken(message, moves, labels_read=True)
-
-    async def _is_taken(self, message: Any, moves: int, labels_read: bool) -> bool:
+    async def _is_taken(self, message: Any, labels_read: bool) -> bool:
         async with self._lock:
-            if self._moves() != moves:
-                return False  # its state may be in the midst of being restored
             outcome = await self._folded(message, labels_read)
             if outcome.waits and self._labels and not labels_read:
                 return False
@@ -251,8 +232,6 @@ class Intake:
         try:
             at = position_of(self.topic, message, labels_read)
             return await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
-        except TableFileError:
-            raise
         except RoadwatchError as error:
             return await self._put_aside(message, error)
         except Exception as error:

@@ -188,19 +188,6 @@ def test_a_monitor_that_was_held_back_takes_up_again(settings: Settings) -> None
     assert_exact(settings)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_partitions_move_between_monitors(settings: Settings, ending: signal.Signals) -> None:
-    """A second one on the same folder joins and leaves twice: state is restored where it goes, and where it comes back."""
-    with monitor(settings):
-        for i in feed(settings, seed=6, slices=2):
-            with monitor(settings) as second:
-                wait_until(partial(has_passages, settings, 250 * (i + 1)))
-                second.send_signal(ending)
-                second.wait(10)
-        wait_until(lambda: is_complete(settings))
-    assert_exact(settings)
-
-
 def _forget_offsets(settings: Settings) -> None:
     admin = AdminClient(client_properties(settings.kafka))
     admin.delete_consumer_groups([settings.monitor.group])[settings.monitor.group].result(10)

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
-from monitor.shell import Intake, Outbox, is_left, position_of
+from monitor.shell import Intake, Outbox, position_of
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailableError
 from schemas.replayed import logged_at_header
@@ -43,7 +43,7 @@ class Registry:
 
 def _intake(registry: Registry, table: dict[bytes, bytes], sent: Sent) -> Intake:
     outbox = Outbox(SimpleNamespace(producer=sent), Names(""), Codec(), Watch())
-    return Intake(OBSERVATIONS, table, registry.fold, outbox, asyncio.Lock(), lambda: 0)
+    return Intake(OBSERVATIONS, table, registry.fold, outbox, asyncio.Lock())
 
 
 def _event() -> Any:
@@ -96,7 +96,7 @@ async def test_a_record_that_labels_decide_on_waits_for_them(read: bool, written
     """Where its partition is taken away meanwhile, nothing is written, and it is not acknowledged."""
     gate, table, event = Gate(read), dict[bytes, bytes](), _event()
     outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
-    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), lambda: 0, gate.labels).take(event)
+    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), gate.labels).take(event)
     assert (table, gate.asked, getattr(event.message, "acked", False)) == (written, 1, not read)
 
 
@@ -107,11 +107,3 @@ async def test_waiting_for_the_registry_can_be_stopped() -> None:
     task.cancel()
     assert await asyncio.wait([task]) == ({task}, set())
     assert task.cancelled()
-
-
-async def test_a_record_that_waited_while_partitions_moved_is_left() -> None:
-    """It comes again; meanwhile its state may be in the midst of being restored."""
-    moves, lock, table, event = iter((0, 1)), asyncio.Lock(), dict[bytes, bytes](), _event()
-    outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
-    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, lock, lambda: next(moves)).take(event)
-    assert (table, is_left(event.message)) == ({}, True)
