@@ -1,7 +1,7 @@
 """The verdict on a vehicle: its frames vote, the nearer ones with more weight."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from monitor.cameras import Key
 from monitor.chunks import Row, Verdict
@@ -15,7 +15,11 @@ def verdict(rows: Sequence[Row]) -> str | None:
 
     A vehicle seen from near says more than the same seen from afar; docs/decisions.md has the figures.
     """
-    sums = _sums(rows)
+    return heaviest(_sums(rows))
+
+
+def heaviest(sums: Mapping[str, float]) -> str | None:
+    """The class with the largest sum; of several the first by name; None without any."""
     return min(sums, key=lambda label: (-sums[label], label)) if sums else None
 
 

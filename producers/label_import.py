@@ -108,14 +108,6 @@ def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
         raise ConfigurationError(str(path), [f"not CSV: {error}; look for a quote that is never closed"]) from error
 
 
-def check_file(path: Path, defaults: Defaults) -> Check:
-    """Read a whole file; raises ConfigurationError as `read_lines` does, not for wrong lines."""
-    check = Check()
-    for line in read_lines(path, defaults):
-        check.add(line)
-    return check
-
-
 def check_size(path: Path) -> None:
     """Raise ConfigurationError for a file that is not there, or is too large to be read at once."""
     if not path.is_file():
@@ -179,7 +171,7 @@ def _row_faults(row: Mapping[str, str], classes: Collection[str]) -> Iterator[st
         yield f"label {row['label']!r} is not known; write one of {', '.join(classes)}, or {WITHDRAWN}"
     if row.get("weight") and not _is_weight(row["weight"]):
         yield f"weight {row['weight']!r} is not a number above 0, such as 1 or 2.5"
-    if row.get("labelled_at") and _time(row["labelled_at"]) is None:
+    if row.get("labelled_at") and time_of(row["labelled_at"]) is None:
         yield f"labelled_at {row['labelled_at']!r} is not a time with its zone, such as 2026-11-24T09:30:00Z"
 
 
@@ -205,7 +197,8 @@ def _is_weight(text: str) -> bool:
         return False
 
 
-def _time(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
+    """A time with its zone, in UTC; None for anything else."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -219,7 +212,7 @@ def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
         None if row["label"] == WITHDRAWN else row["label"],
         source=row.get("source") or defaults.source,
         weight=float(row.get("weight") or 1),
-        labelled_at=_time(row.get("labelled_at", "")) or defaults.labelled_at,
+        labelled_at=time_of(row.get("labelled_at", "")) or defaults.labelled_at,
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -42,6 +42,13 @@ def settings_of(context: typer.Context) -> Settings:
     """The settings for this command."""
     given: Given = context.obj
     return given.load()
+
+
+def quiet_settings_of(context: typer.Context, level: Literal["warning", "info"] = "warning") -> Settings:
+    """The settings for a command that draws what it does: nothing less than this is logged beside it."""
+    settings = settings_of(context)
+    configure_logs(settings.service.model_copy(update={"log_level": level}))
+    return settings
 
 
 @contextmanager

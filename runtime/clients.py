@@ -128,6 +128,11 @@ def _as_bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
 
 
+def is_got_over(error: KafkaError) -> bool:
+    """Whether a consumer goes on by itself after such an event, when the broker is back."""
+    return bool(error.retriable()) or error.code() == KafkaError._ALL_BROKERS_DOWN
+
+
 def as_broker_error(error: KafkaException, servers: str) -> BrokerError:
     """Our error for one of librdkafka's."""
     cause: KafkaError = error.args[0]
@@ -328,6 +333,6 @@ def sound(messages: Iterable[Message]) -> list[Message]:
         error = message.error()
         if error is None:
             kept.append(message)
-        elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+        elif not is_got_over(error):
             raise KafkaException(error)
     return kept

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from runtime.clients import Received, as_broker_error, client_properties, received
+from runtime.clients import Received, as_broker_error, client_properties, is_got_over, received
 from runtime.offsets import Offsets, Place
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError
@@ -138,5 +138,5 @@ class _Picker:
             self._passed(wanted, offset - 1)
             if place in self._wanted and not wanted:
                 self._end(place)
-        elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+        elif not is_got_over(error):
             raise as_broker_error(KafkaException(error), self._settings.bootstrap_servers)

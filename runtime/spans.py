@@ -10,17 +10,20 @@ Nothing is committed to Kafka: who reads keeps the positions.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
-from runtime.clients import Received, as_broker_error, client_properties, received
+from runtime.clients import Received, as_broker_error, client_properties, is_got_over, received
 from runtime.offsets import Offsets, Place
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError, TopicError
 
 TIMEOUT_S: Final = 10.0
+PATIENCE_S: Final = 60.0
+"So long nothing may come before it is an error."
 QUEUED_KIB: Final = 32 * 1024
 "What waits to be read, in all partitions together."
 FETCH: Final = 4 * 1024 * 1024
@@ -81,6 +84,23 @@ def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> It
     with SpanReader(settings, dict.fromkeys(places)) as reader:
         reader.stop_at(reader.ends())
         yield from _until_end(reader, topic, timeout_s)
+
+
+def logged_since(settings: KafkaSettings, topic: str, at: datetime) -> Iterator[Received]:
+    """Everything committed that was logged on a topic at a time or later, up to its end as it is now.
+
+    Raises:
+        TopicError: there is no such topic.
+        BrokerError: the broker refuses, or nothing comes for a minute.
+
+    """
+    places = [(topic, partition) for partition in range(partitions_of(settings, [topic])[topic])]
+    starts = {place: start for place, start in Offsets(settings).since(places, at).items() if start is not None}
+    if not starts:
+        return
+    with SpanReader(settings, starts) as reader:
+        reader.stop_at(reader.ends())
+        yield from reader.rest(topic)
 
 
 def read_at(
@@ -176,6 +196,16 @@ class SpanReader:
         self._advance(place, record.offset + 1)
         return record
 
+    def rest(self, what: str) -> Iterator[Received]:
+        """What is left up to the ends; raises BrokerUnavailableError about `what` when nothing comes for a minute."""
+        heard = time.monotonic()
+        while self.left:
+            if record := self.read():
+                heard = time.monotonic()
+                yield record
+            elif time.monotonic() - heard > PATIENCE_S:
+                raise BrokerUnavailableError(f"{what}: nothing came within {PATIENCE_S:.0f} s; try again")
+
     def ends(self) -> dict[Place, int]:
         """The offset after the last committed record of each partition, as of now; raises BrokerError."""
         return self._offsets.committed_ends(self.positions)
@@ -208,7 +238,7 @@ class SpanReader:
             return
         if error.code() == KafkaError._PARTITION_EOF:
             self._advance(place, int(message.offset() or 0))
-        elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+        elif not is_got_over(error):
             raise as_broker_error(KafkaException(error), self._settings.bootstrap_servers)
 
     def _advance(self, place: Place, position: int) -> None:

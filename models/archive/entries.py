@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from models.archive.examples import Example, ExampleFrame, GivenLabel, Request
 from models.archive.names import DAY, PICTURE, picture_name, sha256_of
+from models.faults import in_words
 from schemas.errors import ArchiveError
 
 INDEX_LIMIT: Final = 256 * 1024
@@ -205,12 +206,7 @@ def _read(adapter: Adapter[T], raw: bytes, limit: int, where: str, repair: str =
     try:
         return adapter().validate_json(raw)
     except ValidationError as error:
-        raise ArchiveError(f"{where}: {_faults(error)}{repair}") from error
-
-
-def _faults(error: ValidationError) -> str:
-    faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5]]
-    return "; ".join(fault.removeprefix(": ") for fault in faults)
+        raise ArchiveError(f"{where}: {in_words(error)}{repair}") from error
 
 
 @cache

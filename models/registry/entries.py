@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from models.faults import in_words
 from models.registry.history import Entry, Step
 from schemas.errors import ModelRegistryError
 
@@ -76,7 +77,7 @@ def decode(raw: bytes, last: Link | None, where: str) -> Link:
     try:
         document = _documents().validate_json(raw)
     except ValidationError as error:
-        raise ModelRegistryError(f"{where}: {_faults(error)}{REPAIR}") from error
+        raise ModelRegistryError(f"{where}: {in_words(error)}{REPAIR}") from error
     _check_place(document, last, where)
     return _link(document, raw)
 
@@ -102,7 +103,7 @@ def _read_back(raw: bytes, step: Step) -> Link:
     try:
         document = _documents().validate_json(raw)
     except ValidationError as error:
-        raise ModelRegistryError(f"{where}: {_faults(error)}") from error
+        raise ModelRegistryError(f"{where}: {in_words(error)}") from error
     if len(raw) > LIMIT:
         raise ModelRegistryError(f"{where}: {len(raw)} bytes, and an entry has at most {LIMIT}")
     return _link(document, raw)
@@ -122,11 +123,6 @@ def _check_place(document: _Document, last: Link | None, where: str) -> None:
             f"{where}: entry {number - 1 or 'none'} before it has SHA-256 {sha256 or 'of nothing'}, and it follows"
             f" {document.previous or 'none'}: one of the two was changed; put both back from a backup"
         )
-
-
-def _faults(error: ValidationError) -> str:
-    faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5]]
-    return "; ".join(fault.removeprefix(": ") for fault in faults)
 
 
 @cache

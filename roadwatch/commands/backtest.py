@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from roadwatch.commands.record.unsealed import say_unsealed
-from roadwatch.context import AsJson, console, errors, print_json, settings_of
+from roadwatch.context import AsJson, console, errors, print_json, quiet_settings_of
 from roadwatch.progress import counted
 from schemas.errors import ConfigurationError
 
@@ -75,7 +75,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # each option is an argument
     from roadwatch.backtesting.variants import chosen_models, chosen_rules
     from roadwatch.interrupts import sigterm_as_interrupt
 
-    settings, folder = _quiet(context), out or FOLDER / recording.absolute().stem
+    settings, folder = quiet_settings_of(context), out or FOLDER / recording.absolute().stem
     _require_writable(folder)
     rule_sets = chosen_rules(rules or [], settings)
     selection = _selection(settings, camera, begin, end)
@@ -96,15 +96,6 @@ def _require_writable(folder: Path) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         raise ConfigurationError("--out", [f"{folder}: {there} is no folder that can be written into"])
-
-
-def _quiet(context: typer.Context) -> "Settings":
-    """Settings; only warnings are logged, beside the bar."""
-    from runtime.service import configure_logs
-
-    settings = settings_of(context)
-    configure_logs(settings.service.model_copy(update={"log_level": "warning"}))
-    return settings
 
 
 def _selection(settings: "Settings", cameras: Sequence[str] | None, begin: str | None, end: str | None) -> "Selection":

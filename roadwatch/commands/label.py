@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from roadwatch.context import AsJson, console, errors, print_json, service, settings_of
-from runtime.service import Pulse, configure_logs
+from roadwatch.context import AsJson, console, errors, print_json, quiet_settings_of, service
+from runtime.service import Pulse
 from runtime.settings import Settings
 from schemas.errors import ConfigurationError
 
@@ -62,7 +62,7 @@ def request_labels(
     from roadwatch.labelling.requesting import Wanted, requested
     from roadwatch.labelling.terminal import request_plain, request_view
 
-    settings = _quiet(context)
+    settings = quiet_settings_of(context)
     reports = _reports(settings)
     wanted = Wanted(
         day=_one_day(settings, day, reports, "DAY"),
@@ -83,7 +83,7 @@ def show_queue(context: typer.Context, as_json: AsJson = False) -> None:
     """List what is asked for and not answered, the oldest day first, and why each was asked for."""
     from roadwatch.labelling.terminal import queue_plain, queue_view
 
-    queue = _queue(_quiet(context))
+    queue = _queue(quiet_settings_of(context))
     if as_json:
         print_json(queue_plain(queue, queue.open))
     elif queue.questions:
@@ -117,7 +117,7 @@ def export_labels(
     from roadwatch.labelling.exporting import export
     from roadwatch.labelling.queue import of_days
 
-    settings = _quiet(context)
+    settings = quiet_settings_of(context)
     if file.exists() and not force:
         raise ConfigurationError("FILE", [f"{file} is there already, perhaps filled in; name another, or add --force"])
     queue = _queue(settings)
@@ -156,7 +156,7 @@ def import_labels(
     from models.archive.opening import open_archive
     from roadwatch.labelling.importing import Import, Wanted
 
-    settings = _quiet(context)
+    settings = quiet_settings_of(context)
     cameras = frozenset(camera) if camera else None
     importing = Import(
         settings, open_archive(settings.archive), Wanted(file, _classes(settings), datetime.now(UTC), source, cameras)
@@ -194,16 +194,9 @@ def keep_labels(
             keeper = Keeper(settings, open_archive(settings.archive), share)
             keeper.follow(stop, every, Pulse(settings.service.heartbeat_file).beat)
         return
-    settings = _quiet(context)
+    settings = quiet_settings_of(context)
     found = Keeper(settings, open_archive(settings.archive), share).keep()
     print_json(asdict(found)) if as_json else console.print(_kept(found), soft_wrap=True, highlight=False)
-
-
-def _quiet(context: typer.Context) -> Settings:
-    """Settings, and logs that say no more than what is wrong."""
-    settings = settings_of(context)
-    configure_logs(settings.service.model_copy(update={"log_level": "warning"}))
-    return settings
 
 
 def _reports(settings: Settings) -> "Mapping[str, DayReport]":

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from roadwatch.context import AsJson, console, errors, print_json, settings_of
+from roadwatch.context import AsJson, console, errors, print_json, quiet_settings_of
 from schemas.errors import ConfigurationError, RoadwatchError
 
 if TYPE_CHECKING:
@@ -189,10 +189,8 @@ class _Known:
 
 def _read(context: typer.Context, recording: Path | None) -> _Known:
     from roadwatch.reporting.reading import Cluster, Recorded
-    from runtime.service import configure_logs
 
-    settings = settings_of(context)
-    configure_logs(settings.service.model_copy(update={"log_level": "warning"}))
+    settings = quiet_settings_of(context)
     source = Recorded(recording, settings) if recording else Cluster(settings)
     return _Known(settings, source, source.reports())
 

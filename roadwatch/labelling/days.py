@@ -8,28 +8,22 @@ What was logged before the day began cannot be of it, so each topic is read from
 is logged later than its pictures were taken.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from models.archive.examples import Example, ExampleFrame
 from monitor.windows import Calendar
 from roadwatch.labelling.fetching import kept_frames, pictures_of
 from roadwatch.labelling.gathering import Gathered, Gathering
-from runtime.clients import Received
-from runtime.offsets import Offsets
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
-from runtime.spans import SpanReader, partitions_of
+from runtime.spans import logged_since
 from schemas.codec import Codec
-from schemas.errors import BrokerUnavailableError, ConfigurationError, RecordError
+from schemas.errors import ConfigurationError, RecordError
 from schemas.records import Origin, Passage, Prediction
 from schemas.topics import PASSAGES, PREDICTIONS, SHADOW_PREDICTIONS, Topic
 
-PATIENCE_S: Final = 60.0
-"So long nothing may come before it is an error."
 SAID_EVERY: Final = 1000
 "Records between two words of progress."
 LARGEST: Final = 512 * 1024 * 1024
@@ -37,6 +31,8 @@ LARGEST: Final = 512 * 1024 * 1024
 
 Progress = Callable[[str, int], None]
 "Told the topic that is read, and how many of its records were."
+Take = Callable[[bytes], None]
+"Takes a record in; raises RecordError for none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,8 @@ def examples_of_day(
 
     """
     reading = _Reading(settings, day, cameras)
-    for topic in (PASSAGES, SHADOW_PREDICTIONS, PREDICTIONS):
-        reading.read(topic, progress)
+    for topic, take in takers(reading.gathering, open_codec(settings.kafka)).items():
+        reading.read(topic, take, progress)
     found = _day_examples(settings.kafka, day, list(reading.gathering.examples()), reading.unreadable)
     return _with_pictures(settings.kafka, found) if pictures else found
 
@@ -93,58 +89,36 @@ class _Reading:
 
     def __init__(self, settings: Settings, day: str, cameras: Sequence[str] | None) -> None:
         self._kafka = settings.kafka
-        self._codec: Codec = open_codec(settings.kafka)
         self._keys = None if cameras is None else {camera.encode() for camera in cameras}
         calendar = Calendar(settings.monitor.timezone)
         self._since = calendar.bounds(day)[0] - settings.monitor.max_skew
         self.gathering = Gathering(calendar, day)
         self.unreadable = 0
 
-    def read(self, topic: Topic, progress: Progress) -> None:
+    def read(self, topic: Topic, take: Take, progress: Progress) -> None:
         """Read what was logged on it since the day began."""
         name = self._kafka.names.of(topic)
         progress(name, 0)
         for number, record in enumerate(logged_since(self._kafka, name, self._since), 1):
             if self._keys is None or record.key in self._keys:
-                self._take(topic, record.value)
+                self._take(take, record.value)
             if number % SAID_EVERY == 0:
                 progress(name, number)
 
-    def _take(self, topic: Topic, value: bytes) -> None:
+    def _take(self, take: Take, value: bytes) -> None:
         try:
-            self._give(topic, value)
+            take(value)
         except RecordError:
             self.unreadable += 1
 
-    def _give(self, topic: Topic, value: bytes) -> None:
-        if topic is PASSAGES:
-            self.gathering.passed(self._codec.decode(value, Passage))
-        elif topic is PREDICTIONS:
-            self.gathering.predicted(self._codec.decode(value, Prediction))
-        else:
-            self.gathering.challenged(self._codec.decode(value, Prediction))
 
-
-def logged_since(kafka: KafkaSettings, topic: str, at: datetime) -> Iterator[Received]:
-    """Give what was logged on a topic at a time or later, up to its end as it is now.
-
-    Raises:
-        BrokerError: the cluster does not give it.
-
-    """
-    places = [(topic, partition) for partition in range(partitions_of(kafka, [topic])[topic])]
-    starts = {place: start for place, start in Offsets(kafka).since(places, at).items() if start is not None}
-    if not starts:
-        return
-    with SpanReader(kafka, starts) as reader:
-        reader.stop_at(reader.ends())
-        heard = time.monotonic()
-        while reader.left:
-            if record := reader.read():
-                heard = time.monotonic()
-                yield record
-            elif time.monotonic() - heard > PATIENCE_S:
-                raise BrokerUnavailableError(f"{topic}: nothing came within {PATIENCE_S:.0f} s; try again")
+def takers(gathering: Gathering, codec: Codec) -> Mapping[Topic, Take]:
+    """What takes each topic's records in, in the order in which topics are read."""
+    return {
+        PASSAGES: lambda value: gathering.passed(codec.decode(value, Passage)),
+        SHADOW_PREDICTIONS: lambda value: gathering.challenged(codec.decode(value, Prediction)),
+        PREDICTIONS: lambda value: gathering.predicted(codec.decode(value, Prediction)),
+    }
 
 
 def _day_examples(kafka: KafkaSettings, day: str, gathered: Sequence[Gathered], unreadable: int) -> DayExamples:

@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from models.archive.examples import Example, ExampleFrame
 from monitor.chunks import Row
+from monitor.closing import PASSAGE_SPAN
+from monitor.passages import heaviest
 from monitor.scenes import hour_of, light_of, size_of, weather_of
 from monitor.windows import Calendar
 from schemas.errors import ConfigurationError
@@ -26,8 +28,6 @@ from schemas.times import to_us
 
 FRAMES: Final = 3
 "Of a passage, its largest: a person sees enough on them, and they are the ones whose votes weigh most."
-PASSAGE_SPAN: Final = timedelta(hours=1)
-"No vehicle passes for longer: frames this far from the day may belong to a passage of it."
 MOST: Final = 100_000
 "Examples that are held at once."
 FIRST, LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
@@ -82,7 +82,7 @@ class _Votes:
     @property
     def label(self) -> str | None:
         """As in monitor.passages."""
-        return min(self.sums, key=lambda label: (-self.sums[label], label)) if self.sums else None
+        return heaviest(self.sums)
 
     @property
     def confidence(self) -> float:

@@ -9,7 +9,7 @@ Where it has come to is remembered last: killed before that, the same labels are
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,19 +22,19 @@ import structlog
 from models.archive.examples import Example, GivenLabel
 from models.archive.opening import ArchiveAndLedger
 from monitor.windows import Calendar
-from roadwatch.labelling.days import logged_since
+from roadwatch.labelling.days import Take, takers
 from roadwatch.labelling.fetching import pictures_of, with_pictures
 from roadwatch.labelling.gathering import FIRST, Gathered, Gathering
 from runtime.clients import Received
 from runtime.offsets import Offsets, Place
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
-from runtime.spans import SpanReader, cluster_of, partitions_of, read_at
+from runtime.spans import SpanReader, cluster_of, logged_since, partitions_of, read_at
 from schemas.errors import BrokerUnavailableError, DecodingError, RecordError
 from schemas.ids import parse_id
-from schemas.records import Label, Passage, Prediction
+from schemas.records import Label
 from schemas.times import from_ms
-from schemas.topics import FRAMES, LABELS, PASSAGES, PREDICTIONS, SHADOW_PREDICTIONS, Topic
+from schemas.topics import FRAMES, LABELS
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +44,6 @@ CHUNK: Final = 100
 "Examples whose pictures are held at once."
 SETTLE_S: Final = 60.0
 "Following, labels of the last minute wait: their vehicles' last frames may not be classified yet."
-PATIENCE_S: Final = 60.0
-"So long nothing may come before it is an error."
 REST: Final = 10
 "Following, so many times as long as the last round took is rested before the next."
 
@@ -173,18 +171,15 @@ class Keeper:
         """What the topics say of these things, as far as their frames can be on the cluster."""
         gathering, kafka = Gathering(Calendar(self._settings.monitor.timezone), wanted=wanted), self._settings.kafka
         cameras = {parse_id(name).camera_id.encode() for name in wanted}
-        takers: dict[Topic, Callable[[bytes], None]] = {
-            PASSAGES: lambda value: gathering.passed(self._codec.decode(value, Passage)),
-            SHADOW_PREDICTIONS: lambda value: gathering.challenged(self._codec.decode(value, Prediction)),
-            PREDICTIONS: lambda value: gathering.predicted(self._codec.decode(value, Prediction)),
-        }
-        since = oldest(kafka, kafka.names.of(FRAMES))
-        for topic, take in takers.items() if since else ():
-            for record in logged_since(kafka, kafka.names.of(topic), since or FIRST):
-                if record.key in cameras:
-                    with suppress(RecordError):  # the monitor sends it to dead letters
-                        take(record.value)
+        if since := oldest(kafka, kafka.names.of(FRAMES)):
+            for topic, take in takers(gathering, self._codec).items():
+                self._take_in(logged_since(kafka, kafka.names.of(topic), since), cameras, take)
         return list(gathering.examples())
+
+    def _take_in(self, records: Iterable[Received], cameras: Set[bytes], take: Take) -> None:
+        for record in (record for record in records if record.key in cameras):
+            with suppress(RecordError):  # the monitor sends it to dead letters
+                take(record.value)
 
     def _with_pictures(self, gathered: Sequence[Gathered]) -> Iterator[Example]:
         origins = {shown.frame.frame_id: shown.origin for each in gathered for shown in each.shown}
@@ -208,19 +203,15 @@ def oldest(kafka: KafkaSettings, topic: str) -> datetime | None:
 
 def _taken(reader: SpanReader, before_ms: int) -> Iterator[Received]:
     """Up to so many records, of each partition those before the first that is too young."""
-    young, heard, count = set[int](), time.monotonic(), 0
-    while reader.left and count < AT_ONCE:
-        record = reader.read()
-        if record is None:
-            if time.monotonic() - heard > PATIENCE_S:
-                raise BrokerUnavailableError(f"labels: nothing came within {PATIENCE_S:.0f} s; try again")
-            continue
-        heard = time.monotonic()
+    young, count = set[int](), 0
+    for record in reader.rest("labels"):
         if record.timestamp_ms >= before_ms:
             young.add(record.partition)
         if record.partition not in young:
             count += 1
             yield record
+        if count == AT_ONCE:
+            return
 
 
 def _word(label: Label) -> GivenLabel | None:

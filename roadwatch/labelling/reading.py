@@ -11,11 +11,10 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from producers.label_import import Defaults, Line, check_size, contradicted, read_lines
+from producers.label_import import Defaults, Line, check_size, contradicted, read_lines, time_of
 from producers.labels import label_of
 from roadwatch.labelling.files import stem_in, stem_of
 from schemas.errors import ConfigurationError
@@ -92,7 +91,8 @@ class _Maker:
         faults = tuple(self._faults(what, example_id, label))
         if faults or example_id is None:
             return Line(number, None, faults, what)
-        at = _time(said.get("at"))
+        told = said.get("at")
+        at = time_of(told) if isinstance(told, str) else None
         made = label_of(
             example_id,
             str(label),
@@ -186,15 +186,6 @@ def _source(name: str, annotator: object) -> str:
     """The source's name, with who annotated."""
     who = annotator.get("email") or annotator.get("id") if isinstance(annotator, dict) else annotator
     return f"{name}:{who}"[:LONGEST_SOURCE] if isinstance(who, str | int) and who != "" else name
-
-
-def _time(text: object) -> datetime | None:
-    """A time with its zone; None for anything else."""
-    try:
-        when = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return when.astimezone(UTC) if when and when.tzinfo else None
 
 
 def _key(value: object) -> object:

@@ -87,8 +87,7 @@ def hours(rows: Sequence[SliceScores], all_of_day: float | None) -> Plot | None:
         x_ticks=[Tick(across(hour), f"{hour:02}") for hour in range(0, 25, 3)],
         y_ticks=[Tick(up(value), percent(value, 0)) for value in marks(low, 1.0, 4)],
         areas=[Line(_bar(across(h), across(h + 1), BARS * row.labelled / most), "base") for h, row in known],
-        lines=level
-        + [_upright(across(h + 0.5), up(max(row.low, low)), up(row.high), _colour(row)) for h, row in known],
+        lines=level + [upright(across(h + 0.5), up(max(row.low, low)), up(row.high), _colour(row)) for h, row in known],
         dots=[Dot(across(h + 0.5), up(row.accuracy or 0), 3.6, _colour(row), of_slice(row)) for h, row in known],
     )
 
@@ -149,7 +148,7 @@ def _trend_lines(lines: Sequence[DayLine], across: Scale, up: Scale, low: float)
     yield Line(path([(_x(line), line.accuracy.value) for line in lines if line.accuracy], across, up), OURS)
     for line in lines:
         if share := line.accuracy:
-            yield _upright(across(_x(line)), up(max(share.low, low)), up(share.high), OURS)
+            yield upright(across(_x(line)), up(max(share.low, low)), up(share.high), OURS)
 
 
 def _trend_dots(lines: Sequence[DayLine], across: Scale, up: Scale) -> Iterator[Dot]:
@@ -169,7 +168,8 @@ def _colour(row: SliceScores) -> str:
     return BAD if row.discovered else OURS
 
 
-def _upright(x: float, low: float, high: float, colour: str) -> Line:
+def upright(x: float, low: float, high: float, colour: str) -> Line:
+    """A line from one height to another."""
     return Line(f"{x:.1f},{low:.1f} {x:.1f},{high:.1f}", colour)
 
 

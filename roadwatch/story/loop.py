@@ -8,7 +8,7 @@ Each is the function behind the command of that name; none knows the story.
 """
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,7 +110,7 @@ class Loop:
         step = RegistryStep("promoted", version, datetime.now(UTC), whoami(), standing.sentence, "champion")
         announce(self._settings, self._registry.record(step))
 
-    def examples(self, ids: Sequence[str]) -> list[Example]:
+    def examples(self, ids: Iterable[str]) -> list[Example]:
         """Return kept examples with their pictures."""
         return list(self._kept[0].read(ids))
 

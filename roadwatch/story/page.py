@@ -11,9 +11,9 @@ import jinja2
 
 from models.qualification.charts import Box, Dot, Line, Plot, Tick
 from models.qualification.page import environment
-from roadwatch.reporting.figures import Share, accuracy, percent, points
+from roadwatch.reporting.figures import accuracy, percent, points
 from roadwatch.reporting.page import long_day
-from roadwatch.reporting.plots import Scale, linear, path
+from roadwatch.reporting.plots import Scale, linear, of_share, path, upright
 from roadwatch.story.chapters import Chapter, Story
 
 CHART: Final = Box(992, 260, left=48, right=984, top=14, bottom=226)
@@ -53,7 +53,7 @@ def accuracy_plot(story: Story) -> Plot:
     up = linear(0.0, 1.0, CHART.bottom, CHART.top)
     labelled = [(x, share) for x, each in enumerate(chapters) if (share := accuracy(each.report))]
     truths = [(x, each.true_accuracy) for x, each in enumerate(chapters) if each.true_accuracy is not None]
-    whiskers = [_upright(across(x), up(share.low), up(share.high)) for x, share in labelled]
+    whiskers = [upright(across(x), up(share.low), up(share.high), "one") for x, share in labelled]
     return Plot(
         "Accuracy over the days",
         CHART,
@@ -66,7 +66,7 @@ def accuracy_plot(story: Story) -> Plot:
         ],
         dots=[
             *(Dot(across(x), up(value), 3.2, "two", f"all vehicles: {percent(value)}") for x, value in truths),
-            *(Dot(across(x), up(share.value), 4.4, "one", _of(share)) for x, share in labelled),
+            *(Dot(across(x), up(share.value), 4.4, "one", f"{of_share(share)} labelled") for x, share in labelled),
         ],
         rules=list(_promotions(chapters, across)),
     )
@@ -77,14 +77,6 @@ def _promotions(chapters: list[Chapter], across: Scale) -> Iterator[Tick]:
     for x, (before, after) in enumerate(pairwise(chapters)):
         if before.champion != after.champion:
             yield Tick(across(x + 0.5), f"{after.champion} serves")
-
-
-def _of(share: Share) -> str:
-    return f"{percent(share.value)} ({share.bounds}) of {share.n} labelled"
-
-
-def _upright(x: float, low: float, high: float) -> Line:
-    return Line(f"{x:.1f},{low:.1f} {x:.1f},{high:.1f}", "one")
 
 
 @cache

@@ -4,9 +4,10 @@ a day's cameras ─► frames … report ─► what is due after it (roadwatch.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -164,8 +165,8 @@ class _Teller:
         chapter.mails = tuple(subject for _, subject in state.mails[self._mails :])
         self._alerts, self._mails = set(state.alerts), len(state.mails)
 
-    def _shown(self, ids: object, oracle: Oracle) -> Iterator[Shown]:
-        for example in self._loop.examples(list(ids)[:SHOWN]):  # type: ignore[call-overload]
+    def _shown(self, ids: Iterable[str], oracle: Oracle) -> Iterator[Shown]:
+        for example in self._loop.examples(islice(ids, SHOWN)):
             frame = max(example.frames, key=lambda each: each.width * each.height)
             yield Shown(frame.picture, example.predicted or "no class", _answered(oracle, example) or "unknown")
 

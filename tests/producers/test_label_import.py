@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.label_import import Defaults, check_file, read_lines
+from producers.label_import import Check, Defaults, read_lines
 from schemas.errors import ConfigurationError
 from schemas.records import Label
 
@@ -67,6 +67,14 @@ def test_the_same_line_gives_the_same_label_id_and_a_correction_another(tmp_path
     first, again = (labels(tmp_path, "frame_id,label\na:e:1,car\n")[0] for _ in range(2))
     changed = labels(tmp_path, "frame_id,label\na:e:1,truck\n")[0]
     assert first.label_id == again.label_id != changed.label_id
+
+
+def check_file(path: Path, defaults: Defaults) -> Check:
+    """Every line counted, every fault named."""
+    check = Check()
+    for line in read_lines(path, defaults):
+        check.add(line)
+    return check
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from roadwatch.context import AsJson, console, errors, settings_of
+from roadwatch.context import AsJson, console, errors, quiet_settings_of
 from roadwatch.progress import counted, downloads
 from schemas.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
     from roadwatch.qualification.bench import QUICK, Sizes
     from roadwatch.qualification.session import Request, carry_out
 
-    settings = _logging(context)
+    settings = logging_settings_of(context)
     request = Request(
         candidate=version,
         against=against,
@@ -81,7 +81,7 @@ def qualify(  # noqa: PLR0913, PLR0917  # each option is an argument
         thresholds=thresholds,
         parts=_parts(part),
         sizes=QUICK if quick else Sizes(load=load, load_s=seconds, corrupted=corrupted),
-        kafka=_kafka(settings, broker),
+        kafka=kafka_of(settings, broker),
         out=out,
         outputs=FOLDER,
     )
@@ -107,7 +107,7 @@ def report(
 
     if len(versions) < 2:
         raise ConfigurationError("VERSION...", [f"{', '.join(versions)} alone: a comparison is of two or more"])
-    registry = open_registry(_logging(context).models)
+    registry = open_registry(logging_settings_of(context).models)
     state = registry.state()
     reports = [newest_report(registry, resolve(state, version)) for version in versions]
     require_writable(out.parent)
@@ -118,14 +118,9 @@ def report(
         console.print(f"{out} compares {' and '.join(judgement.version for judgement, _ in reports)}.", highlight=False)
 
 
-def _logging(context: typer.Context) -> "Settings":
+def logging_settings_of(context: typer.Context) -> "Settings":
     """Settings; where bars are drawn only warnings are logged, and elsewhere each part, to stderr."""
-    from runtime.service import configure_logs
-
-    settings = settings_of(context)
-    level = "warning" if errors.is_terminal else "info"
-    configure_logs(settings.service.model_copy(update={"log_level": level}))
-    return settings
+    return quiet_settings_of(context, "warning" if errors.is_terminal else "info")
 
 
 def _parts(names: list[str] | None) -> tuple["Part", ...]:
@@ -137,7 +132,8 @@ def _parts(names: list[str] | None) -> tuple["Part", ...]:
     return tuple(part for part in PARTS if not names or part in names)
 
 
-def _kafka(settings: "Settings", broker: str | None) -> "KafkaSettings | None":
+def kafka_of(settings: "Settings", broker: str | None) -> "KafkaSettings | None":
+    """The cluster that is named to test on; None: a local one."""
     return settings.kafka.model_copy(update={"bootstrap_servers": broker}) if broker else None
 
 

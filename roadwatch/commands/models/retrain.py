@@ -13,14 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from roadwatch.commands.models.exchange import ByHand, Reason, Register, Test, retrain_by_hand
-from roadwatch.context import AsJson, console, errors, print_json, service, settings_of
+from roadwatch.commands.models.qualify import kafka_of, logging_settings_of
+from roadwatch.context import AsJson, console, print_json, service
 from roadwatch.progress import counted
 from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from models.retraining.forgetting import SliceChange
     from roadwatch.retraining.request import Labels, Retrained
-    from runtime.settings import KafkaSettings, Settings
+    from runtime.settings import Settings
 
 CHAMPION: Final = "champion"
 REPLAY: Final = 600
@@ -111,7 +112,7 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
         asked = ByHand(data, parent, tuple(base or ()), out, register, test, force, reason)
         retrain_by_hand(context, asked, as_json)
         return
-    settings = _logging(context)
+    settings = logging_settings_of(context)
     told: dict[str, Any] = {
         "parent": parent,
         "since": _day(since),
@@ -120,7 +121,7 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
         "qualify": not no_qualify,
         "quick": quick,
         "thresholds": thresholds,
-        "kafka": _kafka(settings, broker),
+        "kafka": kafka_of(settings, broker),
         "shadow_share": shadow_share or None,
         "force": force,
     }
@@ -181,16 +182,6 @@ def _refuse_others(context: typer.Context, names: tuple[str, ...], data: Path | 
         )
 
 
-def _logging(context: typer.Context) -> "Settings":
-    """Settings; where bars are drawn only warnings are logged, and elsewhere each part, to stderr."""
-    from runtime.service import configure_logs
-
-    settings = settings_of(context)
-    level = "warning" if errors.is_terminal else "info"
-    configure_logs(settings.service.model_copy(update={"log_level": level}))
-    return settings
-
-
 def _day(text: str) -> str:
     if text == CHAMPION:
         return text
@@ -198,10 +189,6 @@ def _day(text: str) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
         raise ConfigurationError("--since", [f"{text!r} is no day such as 2026-11-23, nor 'champion'"]) from error
-
-
-def _kafka(settings: "Settings", broker: str | None) -> "KafkaSettings | None":
-    return settings.kafka.model_copy(update={"bootstrap_servers": broker}) if broker else None
 
 
 def _written(settings: "Settings", found: "Retrained", out: Path | None) -> Path | None:
