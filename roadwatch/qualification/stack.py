@@ -6,6 +6,7 @@ Stack                      a local broker, or the one that is given, for the who
 """
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,11 @@ WINDOW = 64
 "Frames under way at once, where the pace is the processor's."
 PATIENCE_S = 60.0
 "How long nothing may come back before what is under way counts as lost."
+PREFIX = "qualify-"
+"Of a qualification's topics; when it began follows, then what nobody else has."
+NAMED = re.compile(rf"{PREFIX}(\d{{10,}})-[0-9a-f]{{8}}\.")
+LEFT_BEHIND_S = 24 * 3600.0
+"Topics that are older were left behind."
 SETTLE_S = 4.0
 "A consumer learns of another in its group with its next heartbeat, every three seconds."
 
@@ -207,6 +213,7 @@ class Stack:
             admin = TopicAdmin(kafka)
             if self._given:  # a local broker goes with all its topics
                 cleanup.callback(_delete, admin)
+                _delete_left_behind(admin)
             admin.create()
             workers: list[Worker] = []
             cleanup.callback(_stop_all, workers)
@@ -224,7 +231,7 @@ class Stack:
         else:
             base = self._given or KafkaSettings()
         own = {
-            "topic_prefix": f"qualify-{uuid.uuid4().hex[:8]}",
+            "topic_prefix": f"{PREFIX}{int(time.time())}-{uuid.uuid4().hex[:8]}",
             "camera_partitions": partitions,
             "schema_registry": None,
         }
@@ -271,3 +278,15 @@ def _delete(admin: TopicAdmin) -> None:
     with uninterrupted():
         existing = admin.existing()
         admin.delete(topic.name for topic in admin.wanted() if topic.name in existing)
+
+
+def _delete_left_behind(admin: TopicAdmin) -> None:
+    """Delete the topics of qualifications that were killed: no test lasts as long as a day."""
+    since = time.time() - LEFT_BEHIND_S
+    admin.delete(name for name in admin.existing() if (begun := _begun_at(name)) and begun < since)
+
+
+def _begun_at(topic: str) -> int | None:
+    """When the qualification began whose topic it is, seconds since 1970; None of other topics."""
+    found = NAMED.match(topic)
+    return int(found[1]) if found else None

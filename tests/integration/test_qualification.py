@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from models.training.data import LabelledPicture, read_pictures
 from roadwatch.qualification.bench import Sizes
 from roadwatch.qualification.outcome import DOCUMENT, PAGE, newest_report
 from roadwatch.qualification.session import Outcome, Request, carry_out
+from roadwatch.qualification.stack import LEFT_BEHIND_S, PREFIX, Stack
 from runtime.admin import TopicAdmin
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError, ModelError
@@ -57,6 +59,12 @@ class Trying:
     "The test's broker."
     pictures: Sequence[LabelledPicture]
     "Held out."
+    before: Set[str]
+    "Topics of qualifications that were there before: of those that other tests kill."
+
+    def topics(self) -> Set[str]:
+        """Topics of qualifications that are there."""
+        return {name for name in TopicAdmin(self.kafka).existing() if name.startswith(PREFIX)}
 
     @property
     def registry(self) -> Registry:
@@ -92,7 +100,8 @@ def _silent(*_: object) -> None:
 @pytest.fixture
 def trying(broker: TestBroker, tmp_path: Path, held_out: list[LabelledPicture]) -> Trying:
     """A place with the road test split."""
-    return Trying(tmp_path, KafkaSettings(bootstrap_servers=broker.bootstrap_servers), held_out)
+    place = Trying(tmp_path, KafkaSettings(bootstrap_servers=broker.bootstrap_servers), held_out, set())
+    return replace(place, before=place.topics())
 
 
 def _without_clocks(folder: Path) -> Path:
@@ -124,7 +133,7 @@ def test_the_good_model_is_approved_and_recorded(trying: Trying, bundled: Bundle
     judgement, measurements = newest_report(trying.registry, bundled.version)
     assert (judgement, measurements) == (outcome.judgement, outcome.measurements)
     assert {path.name for path in outcome.folder.iterdir()} == {PAGE, DOCUMENT}
-    assert not [name for name in TopicAdmin(trying.kafka).existing() if name.startswith("qualify-")]
+    assert trying.topics() == trying.before
 
 
 def test_a_model_of_shuffled_labels_is_refused_for_its_accuracy(
@@ -218,6 +227,20 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
             process.kill()
 
 
+def test_what_a_killed_qualification_left_is_deleted_a_day_later(trying: Trying) -> None:
+    """By the next one; topics of one that may be running still are left alone."""
+    now = int(time.time())
+    old, young = (f"{PREFIX}{begun}-0123abcd" for begun in (now - int(LEFT_BEHIND_S) - 60, now - 60))
+    for prefix in (old, young):
+        TopicAdmin(trying.kafka.model_copy(update={"topic_prefix": prefix})).create()
+    with Stack(trying.folder, trying.kafka) as stack, stack.line(BUNDLED):
+        assert not [name for name in trying.topics() if name.startswith(old)]
+    left = trying.topics() - trying.before
+    assert left
+    assert all(name.startswith(young) for name in left)
+    TopicAdmin(trying.kafka).delete(left)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_qualification_leaves_nothing_behind(
     trying: Trying, bundled: Bundle, shared_data: Path, number: signal.Signals
@@ -233,5 +256,5 @@ def test_a_stopped_qualification_leaves_nothing_behind(
         process.send_signal(number)
         assert process.wait(30) == 130
     assert not list(scratch.glob("roadwatch-*"))
-    assert not [name for name in TopicAdmin(trying.kafka).existing() if name.startswith("qualify-")]
+    assert trying.topics() == trying.before
     assert len(trying.registry.history()) == 1

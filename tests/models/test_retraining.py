@@ -173,6 +173,18 @@ def test_a_head_that_is_right_already_stays_as_it_is() -> None:
     np.testing.assert_allclose(found.probabilities(features), parent.probabilities(features), atol=0.05)
 
 
+def strength(found: Retraining) -> float:
+    """How much of the prior the card says held the head."""
+    return float(found.bundle.card.lineage.settings["prior.strength"])
+
+
+def test_the_prior_is_loosened_where_held_back_pictures_prove_it() -> None:
+    """Many labels against the parent prove it; such as call the like of each picture both do not."""
+    both = [replace(picture, label=label) for picture in pictures(100) for label in LABELS]
+    assert strength(run(tiny_bundle(), pictures(200, 85))) < 1
+    assert strength(run(tiny_bundle(), both)) == 1
+
+
 def test_a_temperature_is_folded_where_the_graph_has_none() -> None:
     head = Head(LABELS, np.ones((3, 2)), np.ones(2), 2.0)
     found = read_head(tiny_bundle(with_head(tiny_graph(), head)))
