@@ -27,10 +27,11 @@ LABEL org.opencontainers.image.title="Roadwatch" \
       org.opencontainers.image.description="Classifies vehicles in road-camera pictures as they happen, on Kafka, and watches its own model." \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# /data is what a service keeps over restarts, /registry the models that services share; a volume takes on their owner.
+# /data is what a service keeps over restarts; /registry has the models and /archive the labelled pictures that services
+# share. A volume takes on their owner.
 # Nothing else is written but /tmp, so the root may be read-only.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data roadwatch \
- && install --directory --owner=roadwatch --group=roadwatch /data /registry
+ && install --directory --owner=roadwatch --group=roadwatch /data /registry /archive
 COPY --from=builder /opt/roadwatch /opt/roadwatch
 
 ENV PATH=/opt/roadwatch/bin:$PATH \
@@ -40,7 +41,8 @@ ENV PATH=/opt/roadwatch/bin:$PATH \
     ROADWATCH_SERVICE__HEARTBEAT_FILE=/tmp/roadwatch.alive \
     ROADWATCH_SERVICE__LOG_FORMAT=json \
     ROADWATCH_MONITOR__DATA_FOLDER=/data \
-    ROADWATCH_MODELS__REGISTRY=/registry
+    ROADWATCH_MODELS__REGISTRY=/registry \
+    ROADWATCH_ARCHIVE__ADDRESS=/archive
 WORKDIR /etc/roadwatch
 USER 10001:10001
 STOPSIGNAL SIGTERM

@@ -3,9 +3,11 @@
 candidates ─┬─► teaching   where a label teaches most       weight 1: each stands for itself alone
             └─► design     all others, drawn by chance      weight: 1 over the chance
                                  └─► Asked, both mixed, so that one may stop anywhere
+requests of one day ─► weights of them together
 """
 
 from models.asking.asking import RANDOM_SHARE, ask
 from models.asking.candidate import Candidate
+from models.asking.weights import weights_of
 
-__all__ = ["RANDOM_SHARE", "Candidate", "ask"]
+__all__ = ["RANDOM_SHARE", "Candidate", "ask", "weights_of"]

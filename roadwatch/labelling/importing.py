@@ -4,12 +4,17 @@
 
 The ledger comes first: killed between the two, a second run finds the words there and sends them. A word that the ledger
 knows is sent again as it was given, and counts once.
+
+A day that was asked about a second time has other weights than before: answers that were given then are sent again with
+them, each time, for nobody knows whether the last run came so far.
 """
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -30,6 +35,8 @@ from schemas.topics import LABELS
 
 TICK_S: Final = 0.005
 "Kafka stamps records by the millisecond: what ends an import is stamped later than its labels."
+LATER: Final = timedelta(milliseconds=1)
+"Of two words of one source the later holds."
 AT_ONCE: Final = 1000
 "Words that are recorded, and then sent, together."
 
@@ -68,12 +75,15 @@ class Outcome:
     "Labels of what nobody asked for, by camera."
     reweighed: int = 0
     "Labels whose weight the request tells, and the file tells otherwise."
+    again: int = 0
+    "Answers of before that were sent again, for their day was asked about once more."
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         check = {"right": self.check.good, "wrong": self.check.bad, "open": self.check.open}
         told = {"sent": self.sent, "new": self.new, "asked": self.asked, "unasked": self.unasked}
-        return {"format": self.kind, **check, **told, "reweighed": self.reweighed, "faults": self.check.faults}
+        weighed = {"reweighed": self.reweighed, "again": self.again}
+        return {"format": self.kind, **check, **told, **weighed, "faults": self.check.faults}
 
     def sentences(self, dry_run: bool) -> Iterator[str]:
         """Say it in words."""
@@ -86,6 +96,8 @@ class Outcome:
             yield f"{self.asked} answer what was asked for, and weigh as their requests say."
         if self.reweighed:
             yield f"The file gives {self.reweighed} of them another weight, which was not taken."
+        if self.again:
+            yield f"{self.again} answers of before were sent again with new weights: their day was asked about once more."
         if self.asked and self.unasked:
             cameras = ", ".join(f"{count} of {camera_id}" for camera_id, count in sorted(self.unasked.items()))
             yield f"Nobody asked for the others: {cameras}."
@@ -101,7 +113,9 @@ class Import:
         self._wanted = wanted
         self.kind: Format = format_of(wanted.path)
         self._defaults = Defaults(wanted.classes, wanted.source or self.kind, wanted.at)
-        queue = queue_of(self._ledger.requests(), (), {})
+        requests = self._ledger.requests()
+        queue = queue_of(requests, (), {})
+        self._asked_anew = {day for day, count in Counter(each.day for each in requests).items() if count > 1}
         self._questions = {question.example_id: question for question in queue.questions}
         self._newest = _newest(self._ledger.labels())
 
@@ -132,7 +146,23 @@ class Import:
                     said[_sent(writer, word)] = word.source
                     outcome.sent += 1
                     progress()
+            weighed = self._weighed_anew()
+            self._ledger.add(weighed)
+            for word in weighed:
+                said[_sent(writer, word)] = word.source
+            outcome.again = len(weighed)
             _finish(writer, said)
+
+    def _weighed_anew(self) -> list[GivenLabel]:
+        """Answers of before that still stand, of days that were asked about more than once, as they weigh now."""
+        return [
+            _weighed(word, question.weight, self._wanted.at)
+            for key, word in _newest(self._ledger.labels()).items()
+            if (question := self._questions.get(word.example_id))
+            and question.day in self._asked_anew
+            and key in self._newest
+            and word.label is not None
+        ]
 
     @cached_property
     def _known(self) -> Known:
@@ -183,6 +213,13 @@ def _target(label: Label) -> str:
 def _newest(words: Iterable[GivenLabel]) -> dict[tuple[str, str], GivenLabel]:
     """The newest word of each source about each example; they come the oldest first."""
     return {(word.example_id, word.source): word for word in words}
+
+
+def _weighed(word: GivenLabel, weight: float, at: datetime) -> GivenLabel:
+    """The word with another weight, said again: later than before, so that it holds."""
+    if math.isclose(word.weight, weight):
+        return word
+    return replace(word, weight=weight, labelled_at=max(at, word.labelled_at + LATER))
 
 
 def _sent(writer: Writer, word: GivenLabel) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from models.archive.examples import Asked, GivenLabel, Request, Why
 from models.archive.truths import Truths, truths_of
+from models.asking import weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Question:
     why: Why
     "Why it."
     weight: float
-    "How many examples of the day its label stands for."
+    "How many examples of the day its label stands for, all requests of the day together."
     request_id: str
     "The request that asked first."
     asked_at: datetime
@@ -66,9 +67,11 @@ class Queue:
 def queue_of(requests: Iterable[Request], labels: Iterable[GivenLabel], trust: Mapping[str, float]) -> Queue:
     """Return what was asked by these requests, and answered by these words."""
     questions: dict[str, Question] = {}
-    for request in sorted(requests, key=lambda request: (request.day, request.asked_at)):
+    ordered = sorted(requests, key=lambda request: (request.day, request.asked_at))
+    weights = weights_of(ordered)
+    for request in ordered:
         for asked in request.asked:
-            questions.setdefault(asked.example_id, _question(request, asked))
+            questions.setdefault(asked.example_id, _question(request, asked, weights[asked.example_id]))
     return Queue(tuple(questions.values()), truths_of(labels, trust))
 
 
@@ -77,5 +80,5 @@ def of_days(questions: Sequence[Question], days: AbstractSet[str] | None) -> lis
     return [question for question in questions if days is None or question.day in days]
 
 
-def _question(request: Request, asked: Asked) -> Question:
-    return Question(asked.example_id, request.day, asked.why, asked.weight, request.request_id, request.asked_at)
+def _question(request: Request, asked: Asked, weight: float) -> Question:
+    return Question(asked.example_id, request.day, asked.why, weight, request.request_id, request.asked_at)

@@ -13,7 +13,7 @@ from producers.cameras import load_cameras
 from runtime.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ("topics", "processor", "shadow", "monitor", "mailer", "cameras")
+OURS = ("topics", "processor", "shadow", "monitor", "keeper", "mailer", "cameras")
 ONE_SHOT = "topics"
 UNPINNED = {"axllent/mailpit", "prom/prometheus"}  # keep nothing of ours; the compose file says so beside them
 
@@ -87,12 +87,21 @@ def test_the_environment_of_our_services_is_understood(services: dict[str, Any])
     assert (settings.mail.host, settings.mail.port) == ("mailpit", 1025)
 
 
-def test_processor_and_shadow_share_the_model_registry(services: dict[str, Any], dockerfile: str) -> None:
-    """On a volume that takes on the image's owner of the folder, so that `run processor models ...` can write to it."""
-    for name in ("processor", "shadow"):
-        folder = services[name]["environment"]["ROADWATCH_MODELS__REGISTRY"]
-        volumes = {volume["target"]: volume for volume in services[name]["volumes"]}
-        assert (volumes[folder]["type"], volumes[folder]["source"]) == ("volume", "model-registry"), name
+@pytest.mark.parametrize(
+    ("setting", "volume", "names"),
+    [
+        ("ROADWATCH_MODELS__REGISTRY", "model-registry", ("processor", "shadow", "keeper")),
+        ("ROADWATCH_ARCHIVE__ADDRESS", "archive", ("keeper",)),
+    ],
+)
+def test_what_services_share_lies_on_a_volume(
+    services: dict[str, Any], dockerfile: str, setting: str, volume: str, names: tuple[str, ...]
+) -> None:
+    """A volume takes on the image's owner of the folder, so that `run keeper models ...` can write to it."""
+    for name in names:
+        folder = services[name]["environment"][setting]
+        volumes = {each["target"]: each for each in services[name]["volumes"]}
+        assert (volumes[folder]["type"], volumes[folder]["source"]) == ("volume", volume), name
         assert not volumes[folder].get("read_only")
         assert re.search(rf"--owner=roadwatch.* {folder}\b", dockerfile)
 

@@ -25,6 +25,7 @@ from models.archive.archive import Archive
 from models.archive.examples import Request
 from models.archive.ledger import Ledger
 from models.archive.opening import OWNER, open_archive
+from models.asking import weights_of
 from models.files import open_files
 from roadwatch.cli import app
 from roadwatch.labelling.days import examples_of_day
@@ -343,6 +344,27 @@ def test_the_same_file_twice_counts_once(
     first, second = words_on(road.kafka)
     assert first == second
     assert len(kept[1].labels()) == 1
+
+
+def test_a_day_that_is_asked_about_again_weighs_anew(
+    road: Settings, run: Run, kept: tuple[Archive, Ledger], tmp_path: Path
+) -> None:
+    """Answers of before are sent again as they weigh with both requests; once more, and nothing changes."""
+    (known, *_) = (each["example_id"] for each in request_of(run).asked)  # type: ignore[index]
+    file = tmp_path / "labels.csv"
+    file.write_text(f"passage_id,label\n{known},car\n")
+    run("import", file.name)
+    request_of(run, "--seed", "2")
+    weight = weights_of(kept[1].requests())[known]
+    for _ in range(2):
+        assert "1 answers of before were sent again" in " ".join(run("import", file.name).split())
+        assert newest_of(road.kafka, known).weight == weight
+    assert len(kept[1].labels()) == 2
+
+
+def newest_of(kafka: KafkaSettings, passage_id: str) -> Label:
+    """The word that holds."""
+    return max((each for each in words_on(kafka) if each.passage_id == passage_id), key=lambda each: each.labelled_at)
 
 
 def test_killed_between_ledger_and_topic_a_second_run_sends_it(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from models.archive.examples import Asked
-from models.asking import Candidate, ask
+from models.asking import Candidate, ask, weights_of
 from models.asking.design import parts
 from models.asking.teaching import taught_most
-from tests.support.examples import MORNING, an_example
+from tests.support.examples import MORNING, a_request, an_example
 
 
 def candidate(number: int, confidence: float = 0.99, **changes: Any) -> Candidate:
@@ -171,3 +171,34 @@ def test_impossible_numbers_of_labels_are_refused(labels: int) -> None:
 def test_nonsense_is_refused(changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         ask(**{"candidates": [candidate(1)], "budget": 5, "seed": 1, **changes})
+
+
+def test_two_requests_of_one_day_weigh_by_their_labels() -> None:
+    """Sixty and twenty: three parts and one; what both drew has all; a camera that one drew from weighs as in that one."""
+    first = a_request(*(f"gate:e:p{k}" for k in range(60)), "roof:e:p0")
+    second = a_request(*(f"gate:e:p{k}" for k in range(50, 70)), request_id="second")
+    elsewhere = a_request("gate:f:p1", request_id="third", day="2026-11-24")
+    weights = weights_of([first, second, elsewhere])
+    assert weights["gate:e:p0"] == pytest.approx(5 * 60 / 80)
+    assert weights["gate:e:p55"] == pytest.approx(5)
+    assert weights["gate:e:p65"] == pytest.approx(5 * 20 / 80)
+    assert (weights["roof:e:p0"], weights["gate:f:p1"]) == (5, 5)
+    assert weights_of([first]) == dict.fromkeys((each.example_id for each in first.asked), 5.0)
+
+
+def test_labels_of_two_requests_are_unbiased_together() -> None:
+    """Over many draws their weighted mean is the day's accuracy, as it is of one."""
+    day, rng = a_day(), random.Random(7)
+    wrong = {each.example.example_id for each in day[:80] if rng.random() < 0.6}
+    means = [_accuracy(day, wrong, (seed, seed + 1000)) for seed in range(300)]
+    spread = np.std(means) / np.sqrt(len(means))
+    assert np.mean(means) == pytest.approx(1 - len(wrong) / len(day), abs=4 * spread)
+
+
+def _accuracy(day: Sequence[Candidate], wrong: set[str], seeds: Sequence[int]) -> float:
+    requests = [
+        a_request(request_id=str(seed), asked=tuple(ask(day, budget, seed)))
+        for budget, seed in zip((30, 60), seeds, strict=True)
+    ]
+    weights = weights_of(requests)
+    return sum(weight for name, weight in weights.items() if name not in wrong) / sum(weights.values())

@@ -39,11 +39,11 @@ def test_what_nobody_has_answered_is_open_the_oldest_day_first() -> None:
     assert queue.by_day()["2026-11-23"] == {"asked": 2, "open": 1, "random": 1}
 
 
-def test_what_was_asked_for_twice_weighs_as_it_was_asked_first() -> None:
+def test_what_was_asked_for_twice_has_its_part_of_both() -> None:
     first = a_request("gate:e:p1")
     again = a_request(request_id="again", asked_at=LATER, asked=(Asked("gate:e:p1", "uncertain", 1.0),))
     (question,) = queue_of([again, first], (), {}).questions
-    assert (question.weight, question.request_id) == (5.0, first.request_id)
+    assert (question.weight, question.request_id) == (3.0, first.request_id)
 
 
 def test_an_answer_that_was_taken_back_is_none_and_a_contradicted_one_is() -> None:
