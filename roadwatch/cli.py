@@ -13,6 +13,7 @@ from roadwatch.commands import (
     camera,
     config,
     demo,
+    failures,
     label,
     ledger,
     models,
@@ -63,6 +64,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     ledger.ledger,
     replay.replay,
     backtest.backtest,
+    failures.failures,
 )
 for command in COMMANDS:
     app.command()(command)

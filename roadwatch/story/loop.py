@@ -22,6 +22,9 @@ from models.registry.history import Step as RegistryStep
 from models.registry.opening import open_registry
 from roadwatch.announcing import announce, whoami
 from roadwatch.comparing import Standing, asked_of, compared
+from roadwatch.failing.page import write_page
+from roadwatch.failing.request import FailuresRequest
+from roadwatch.failing.session import Failing, failures_of
 from roadwatch.labelling.importing import Import
 from roadwatch.labelling.importing import Wanted as WantedImport
 from roadwatch.labelling.queue import queue_of
@@ -89,6 +92,11 @@ class Loop:
         outcome = importing.check()
         importing.send(outcome, lambda: None)
         return outcome.sent
+
+    def analyse(self, day: str) -> tuple[Failing, Path]:
+        """Group the failures of a day; return them, and the page that shows them."""
+        found = failures_of(self._settings, FailuresRequest(day), self._progress)
+        return found, write_page(found, self._folder / "failures" / day)
 
     def retrain(self) -> Retrained:
         """Retrain on all labels since the champion; qualify, and start in shadow, what is worth it."""

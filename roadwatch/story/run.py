@@ -16,6 +16,7 @@ from producers.cameras import load_cameras
 from roadwatch.demo.run import SERVICES, LocalRun, RunOptions
 from roadwatch.demo.scenario import Filming, write_simulation
 from roadwatch.demo.state import RunState
+from roadwatch.failing.words import headline, second_line
 from roadwatch.story.chapters import Chapter, Shown, Step, Story
 from roadwatch.story.days import DAYS, PASSAGES, StoryDay
 from roadwatch.story.loop import Loop, Progress
@@ -92,6 +93,7 @@ class _Teller:
         if before.challenger:
             self._decide(chapter)
         elif self._has_failed(chapter):
+            self._analyse(chapter)
             self._improve(chapter)
         self._collect(chapter)
         return chapter
@@ -132,6 +134,15 @@ class _Teller:
     def _has_failed(self, chapter: Chapter) -> bool:
         accuracy = chapter.report.scores.accuracy
         return accuracy is not None and accuracy < self._run.settings.monitor.min_accuracy
+
+    def _analyse(self, chapter: Chapter) -> None:
+        """What failed has something in common: a page shows what, before anything is learnt from it."""
+        started = time.monotonic()
+        found, page = self._loop.analyse(chapter.day.name)
+        groups = [{"name": group.name, "size": len(group.members), "cost": group.cost} for group in found.groups]
+        text = f"{headline(found)}. {second_line(found)}"
+        where = f"{page.relative_to(self._folder)}"
+        self._done(chapter, Step("failures", text, _since(started), {"groups": groups}, where))
 
     def _improve(self, chapter: Chapter) -> None:
         started = time.monotonic()
