@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from faust import Table
 from yarl import URL
 
 from monitor.cameras import Policy
@@ -31,8 +32,9 @@ from monitor.progress import Watch
 from monitor.published import Published
 from monitor.security import credentials
 from monitor.settling import Reading, Settler
-from monitor.shell import Intake, Outbox
+from monitor.shell import Intake, Outbox, is_left, leave
 from monitor.stillness import Stillness
+from monitor.stores import FileTable, TableFileError
 from monitor.transport import CommittedApp
 from monitor.windows import Calendar
 from runtime.clients import client_properties
@@ -123,22 +125,26 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     app.stillness = Stillness(settings.monitor.silence_after, Calendar(settings.monitor.timezone))
     app.outbox = outbox = Outbox(app, settings.kafka.names, codec, app.watch)
     folds = Folds(codec, policy(settings.monitor), app.stillness)
-    table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions), asyncio.Lock()
+    table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions, FileTable), asyncio.Lock()
     reading = Reading(app, settings.kafka)
-    _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, reading.labels_before))
-    _agent(app, settings, Intake(LABELS, table, folds.label, outbox, lock))
-    _agent(app, settings, Intake(TELEMETRY, table, folds.telemetry, outbox, lock))
+
+    def moves() -> int:
+        return app.reading.moves
+
+    _agent(app, settings, Intake(OBSERVATIONS, table, folds.observations, outbox, lock, moves, reading.labels_before))
+    _agent(app, settings, Intake(LABELS, table, folds.label, outbox, lock, moves))
+    _agent(app, settings, Intake(TELEMETRY, table, folds.telemetry, outbox, lock, moves))
 
     published = Published(settings.kafka, codec)
     app.on_partitions_assigned.connect(published.forget, weak=False)
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
-    merger, lock = _table(app, MERGER, 1), asyncio.Lock()
+    merger, lock = _table(app, MERGER, 1, Table), asyncio.Lock()
     merge = partial(take_settled, rules_of(settings.monitor), codec)
     settler = Settler(merger, merge, outbox, lock, reading, published.is_new)
-    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock), settler.take)
-    _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock))
-    _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock))
+    _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock, moves), settler.take)
+    _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock, moves))
+    _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock, moves))
     return app
 
 
@@ -156,24 +162,37 @@ def _agent(app: CommittedApp, settings: Settings, intake: Intake, *more: Take) -
 
     async def take_in(stream: Any) -> None:
         async for event in stream.events():
-            await _take_or_crash(app, (intake.take, *more), event)
+            await _take_or_leave(app, (intake.take, *more), event)
 
     name = settings.kafka.names.of(intake.topic)
     source = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(source, name=f"monitor.{intake.topic.name}", concurrency=1)(take_in)
 
 
+async def _take_or_leave(app: CommittedApp, takes: tuple[Take, ...], event: Any) -> None:
+    """A record that is in hand when the monitor stops comes again; Faust would acknowledge it, and commit that."""
+    try:
+        await _take_or_crash(app, takes, event)
+    except asyncio.CancelledError:
+        leave(event.message)
+        raise
+
+
 async def _take_or_crash(app: CommittedApp, takes: tuple[Take, ...], event: Any) -> None:
     """Faust forgets a record that an exception lets go of: better to stop, and have it come again after a restart."""
     try:
         for take in takes:
-            await take(event)
+            if not is_left(event.message):
+                await take(event)
         app.watch.step()
+    except TableFileError as error:
+        app.fault = error
+        await asyncio.Event().wait()  # until the app is stopped
     except Exception as error:
         at = event.message
         log.exception("monitor stops at a record", topic=at.topic, partition=at.partition, offset=at.offset)
         await app.crash(error)
-        await asyncio.Event().wait()  # until the app is stopped, so that the record is not acknowledged
+        await asyncio.Event().wait()  # until the app is stopped
 
 
 def changelogs(settings: Settings) -> list[WantedTopic]:
@@ -188,9 +207,10 @@ def changelogs(settings: Settings) -> list[WantedTopic]:
     ]
 
 
-def _table(app: CommittedApp, name: str, partitions: int) -> Any:
+def _table(app: CommittedApp, name: str, partitions: int, kind: type[Table[bytes, bytes]]) -> Any:
     """A table of bytes, whose changelog has as many partitions as the topics that feed it."""
-    return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
+    beacon = app.tables.beacon
+    return app.tables.add(kind(app, name=name, beacon=beacon, key_type=bytes, value_type=bytes, partitions=partitions))
 
 
 def _bare_app(settings: Settings) -> CommittedApp:
@@ -219,7 +239,7 @@ def _bare_app(settings: Settings) -> CommittedApp:
         table_standby_replicas=0,
         topic_replication_factor=settings.kafka.replication_factor,
         topic_disable_leader=True,
-        store="memory://",
+        store="memory://",  # the merger's, which is small; the cameras' is in monitor.stores
         datadir=str(data_folder(settings.monitor, os.environ)),
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -229,7 +249,7 @@ def _bare_app(settings: Settings) -> CommittedApp:
 
 
 def data_folder(settings: MonitorSettings, environment: Mapping[str, str]) -> Path:
-    """Where Faust may keep files."""
+    """Where the cameras' table has its files."""
     if settings.data_folder:
         return settings.data_folder
     base = environment.get("XDG_CACHE_HOME")

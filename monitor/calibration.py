@@ -191,25 +191,34 @@ def fitted(bins: Iterable[ConfidenceBin]) -> Calibrator:
     return Calibrator({predicted: _points(list(parts)) for predicted, parts in by_verdict})
 
 
-def wagered(evidence: Evidence, outcomes: Iterable[Outcome]) -> Evidence:
+def wagered(outcomes: Iterable[Outcome], mean: float) -> Evidence:
     """Bet on labelled vehicles that fewer are right than their chances say.
 
     While the chances are true, or too low, no bet gains on average, in whatever order the labels come (Waudby-Smith
-    and Ramdas, "Estimating means of bounded random variables by betting", 2024).
+    and Ramdas, "Estimating means of bounded random variables by betting", 2024). What is bet on a vehicle follows from
+    its chance and from the mean chance of all that may be labelled: neither knows of any label, and so a wealth is a
+    product over the labels, and the same however many came before one looked.
     """
-    labelled = [each for each in outcomes if each.right or each.wrong]
-    n = sum(each.right + each.wrong for each in labelled)
-    if n == 0:
-        return evidence
-    expected = math.fsum((each.right + each.wrong) * each.chance for each in labelled)
-    gains = (_gain(stake * n / (n - expected), labelled) for stake in STAKES)
+    known = list(outcomes)
     return _decided(
         Evidence(
-            log_wealth=tuple(before + gain for before, gain in zip(evidence.log_wealth, gains, strict=True)),
-            labelled=evidence.labelled + n,
-            right=evidence.right + sum(each.right for each in labelled),
-            expected=evidence.expected + expected,
-            broken_at=evidence.broken_at,
+            log_wealth=tuple(_gain(stake / (1 - mean), known) for stake in STAKES),
+            labelled=sum(each.right + each.wrong for each in known),
+            right=sum(each.right for each in known),
+            expected=math.fsum((each.right + each.wrong) * each.chance for each in known),
+        )
+    )
+
+
+def together(before: Evidence, after: Evidence) -> Evidence:
+    """The evidence of two sets of labels, of which those of the first are looked at first."""
+    return _decided(
+        Evidence(
+            log_wealth=tuple(a + b for a, b in zip(before.log_wealth, after.log_wealth, strict=True)),
+            labelled=before.labelled + after.labelled,
+            right=before.right + after.right,
+            expected=before.expected + after.expected,
+            broken_at=before.broken_at,
         )
     )
 

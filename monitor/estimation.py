@@ -6,16 +6,16 @@
 
 An honest confidence of .9 is right nine times in ten, so the mean of all chances is the accuracy to be expected. It is
 as long as the vehicles of a class look as they did in the reference: more trucks than usual are allowed for, trucks of
-a new kind are not. `judged` tests that assumption on the first labels that come.
+a new kind are not. `judged` tests that assumption on the labels that come, soon or late.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, takewhile
 from operator import mul
-from typing import Final
+from typing import Any, Final, Self
 
 from monitor.calibration import Calibrator, Evidence, Outcome, fitted, mean_confidence, merged, wagered
 from monitor.metrics import confusion_of
@@ -35,6 +35,8 @@ CAUTION: Final = 2.0
 """Standard deviations of the reference's own uncertainty by which labels must be worse before they are evidence.
 
 A reference of 841 labels is off by almost a point: 4,500 labels of 90 days would prove it, and nothing be broken."""
+TOLD_IN: Final = 10_000
+"Parts of one that chances are told in, rounded down: a model is asked for no more than it said, and less is kept of a day."
 OTHER: Final = "another class"
 "A second class, where only one is known."
 
@@ -96,6 +98,33 @@ class Estimate:
     "Why it is not to be believed, with figures; None while nothing speaks against it."
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How many of a day's vehicles should be right at the least, told before any of their labels has counted."""
+
+    chances: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    "By verdict and bin, the chance of being right that the reference leaves possible."
+    mean: float = 0.0
+    "Of all vehicles when it was first told."
+
+    def snapshot(self) -> dict[str, Any]:
+        """As JSON."""
+        chances: dict[str, dict[str, float]] = {}
+        for (predicted, place), chance in self.chances.items():
+            chances.setdefault(predicted, {})[str(place)] = chance
+        return {"chances": chances, "mean": self.mean}
+
+    @classmethod
+    def restore(cls, plain: Mapping[str, Any]) -> Self:
+        """What a snapshot was taken of."""
+        by_verdict = plain["chances"].items()
+        return cls({(name, int(place)): p for name, each in by_verdict for place, p in each.items()}, plain["mean"])
+
+
+UNTOLD: Final = Expectation()
+"Before a day's first vehicle."
+
+
 def estimate(
     bins: Iterable[ConfidenceBin],
     reference: Reference,
@@ -116,20 +145,39 @@ def estimate(
     return _estimate(_day(known, reference), n, _breaks(evidence) if evidence and evidence.is_broken else None)
 
 
-def judged(evidence: Evidence, bins: Iterable[ConfidenceBin], reference: Reference) -> Evidence:
-    """Count a day's labels in: evidence that fewer are right than was to be expected of this day without them.
+def expectation(bins: Iterable[ConfidenceBin], reference: Reference, before: Expectation = UNTOLD) -> Expectation:
+    """What is to be expected of a day's vehicles; what was told before stands, whatever the reference has learned since.
 
-    To be expected is what the reference leaves possible, so that a hopeful reference of few labels is no evidence. It
-    must not have seen these labels.
+    At the least: as few as the reference leaves possible, so that a hopeful reference of few labels is no evidence. It
+    must not have seen the day's labels.
     """
     known = _vehicles(bins)
-    if not known:
-        return evidence
-    day = _day(known, reference)
+    if all(_place(each) in before.chances for each in known):
+        return before
+    told = _expectation(known, _day(known, reference))
+    return replace(before, chances=dict(sorted({**told.chances, **before.chances}.items()))) if before.chances else told
+
+
+def judged(bins: Iterable[ConfidenceBin], expected: Expectation) -> Evidence:
+    """What a day's labels say so far: evidence that fewer are right than was to be expected of them."""
+    labelled = [each for each in _vehicles(bins) if each.labelled]
+    outcomes = [Outcome(expected.chances[_place(each)], each.right, each.labelled - each.right) for each in labelled]
+    return wagered(outcomes, expected.mean)
+
+
+def _expectation(bins: Sequence[ConfidenceBin], day: "_Day") -> Expectation:
     worse = 1 + CAUTION * math.sqrt(_doubt(day)) / (1 - day.accuracy)
-    chances = (1 - worse * (1 - truth[group.verdict]) for group, truth in day.vehicles())
-    pairs = zip(known, chances, strict=True)
-    return wagered(evidence, [Outcome(max(0.0, p), each.right, each.labelled - each.right) for each, p in pairs])
+    chances = [_at_least(1 - worse * (1 - truth[group.verdict])) for group, truth in day.vehicles()]
+    told = dict(zip(map(_place, bins), chances, strict=True))
+    return Expectation(told, _at_least(_mean(day.groups, chances)))
+
+
+def _at_least(chance: float) -> float:
+    return max(0, math.floor(chance * TOLD_IN)) / TOLD_IN
+
+
+def _place(each: ConfidenceBin) -> tuple[str, int]:
+    return each.predicted, each.bin
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,12 @@ def day_report(
         revision: Of the report, from 1.
         absent: Cameras seen the day before that sent nothing.
         before: Camera-days of the days before, in order.
-        trust: What labels have said of estimates and slices so far; a day's first report adds to it.
+        trust: What labels have said of estimates and slices so far; the day's own are taken into it, anew in a revision.
 
     """
     first, total = parts[0], added(part.tally for part in parts)
     slices = (*_camera_slices(parts), *total.slices)
-    estimated = trust.take(first.day, revision, _models(parts), total, before)
+    estimated = trust.take(first.day, _models(parts), total, before)
     found = trust.look(first.day, {_name(each): _counts(each, total) for each in slices if each.cells})
     told = reliability(total.confidences)
     return DayReport(
@@ -229,6 +229,8 @@ def headline(report: DayReport) -> dict[str, Any]:
         "labelled": report.scores.labelled,
         "right": _right(confusion_of(report.scores.confusion)),
         "labels": report.labels,
+        "broken": bool(report.estimate and report.estimate.breaks),
+        "behind": [f"{each.dimension} {each.value}" for each in report.slices if each.discovered],
     }
 
 
@@ -246,6 +248,20 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         before, after = old["labels"].get(name, 0), new["labels"].get(name, 0)
         if before != after:
             yield f"Labels {name}: {after} instead of {before}."
+    yield from _changes_of_trust(old, new)
+
+
+def _changes_of_trust(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What earlier versions of the monitor told no headline about is no change."""
+    before, behind = old.get("broken", new["broken"]), old.get("behind", new["behind"])
+    if new["broken"] and not before:
+        yield "The estimate is not to be believed: labels speak against it."
+    if before and not new["broken"]:
+        yield "The estimate is to be believed again: labels no longer speak against it."
+    if found := [name for name in new["behind"] if name not in behind]:
+        yield f"Found to be worse than all others: {', '.join(found)}."
+    if gone := [name for name in behind if name not in new["behind"]]:
+        yield f"No longer found to be worse than all others: {', '.join(gone)}."
 
 
 def _told_of_labels(told: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import structlog
 from monitor.app import changelogs, data_folder, monitor_app
 from monitor.outcomes import Outcome
 from monitor.progress import QUIET_S, STALLED_S
+from monitor.stores import TableFile
 from monitor.transport import CommittedApp
 from runtime.admin import TopicAdmin
 from runtime.registry import open_codec
@@ -34,7 +35,8 @@ CHATTY_LOGGERS = {
     "faust": logging.WARNING,
     "faust.transport.producer": logging.ERROR,  # warns of every hundred writes at once, as at a day's close
     "mode": logging.WARNING,
-    "monitor.transport": logging.WARNING,  # Faust's own lines, through our subclasses
+    "monitor.stores": logging.WARNING,  # Faust's own lines, through our subclasses
+    "monitor.transport": logging.WARNING,
     "aiokafka": logging.ERROR,  # reconnects by itself, and says so at every step
 }
 
@@ -46,6 +48,7 @@ def run_monitor(settings: Settings, stop: Event) -> None:
         BrokerUnavailableError: nobody answers.
         TopicError: topics are missing or differ from the topic table.
         ConfigurationError: a Kafka property that Faust's client cannot honour.
+        TableFileError: `monitor.data_folder` cannot be written, or its disk is full.
         BrokerError: the app gave up, stood still, or did not stop in time; the log says why.
 
     """
@@ -59,7 +62,7 @@ def run_monitor(settings: Settings, stop: Event) -> None:
 
 
 async def _serve(settings: Settings, stop: Event, codec: Codec, leaving: Event) -> None:
-    data_folder(settings.monitor, os.environ).mkdir(parents=True, exist_ok=True)
+    TableFile(data_folder(settings.monitor, os.environ)).close()  # better now than at the first record
     app = monitor_app(settings, codec)
     app.finalize()
     try:
@@ -85,6 +88,8 @@ async def _watch(app: CommittedApp, stop: Event, pulse: Pulse) -> None:
 
 def _look(app: CommittedApp, pulse: Pulse) -> None:
     idle_s = app.idle_s(time.monotonic())
+    if app.fault:
+        raise app.fault
     if app.crashed:
         raise BrokerError(f"the monitor's stream gave up: {app.crash_reason!r}")
     if idle_s > STALLED_S:

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from monitor.counters import DEAD_LETTERS, EVENTS, RECORDS, SENT
 from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
+from monitor.stores import StateMovedError, TableFileError
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import DecodingError, RegistryUnavailableError, RoadwatchError
@@ -31,6 +32,9 @@ T = TypeVar("T")
 IsNew = Callable[[Record], Awaitable[bool]]
 Fold = Callable[[bytes, Mapping[str, bytes], Position], Outcome]
 "What a record's bytes do, given the table's values."
+
+Moves = Callable[[], int]
+"How often partitions have moved; whatever was read before comes again."
 
 IsSettled = Callable[[Any], Awaitable[bool]]
 """Waits until what was logged before a message has been taken in; false when the message will come again."""
@@ -116,6 +120,7 @@ class Outbox:
 
     def __init__(self, app: Any, names: Names, codec: Codec, watch: Watch) -> None:
         self._app, self._names, self._codec, self._watch = app, names, codec, watch
+        self._handing_over = asyncio.Lock()
 
     async def send(self, outcome: Outcome, partition: int) -> None:
         """Send outputs in their order; returns when the broker has them all."""
@@ -169,14 +174,16 @@ class Outbox:
             await asyncio.sleep(RETRY_S)
 
     async def _refused(self, parcels: list[Parcel]) -> list[Parcel]:
-        """Send each, then wait for all: one round trip for many. Those that the broker did not take come back."""
+        """Send each in turn, then wait for all: one round trip for many. Those that the broker did not take come back."""
         results = await asyncio.gather(*(self._sent(parcel) for parcel in parcels), return_exceptions=True)
         return [parcel for parcel, result in zip(parcels, results, strict=True) if _is_refusal(parcel, result)]
 
     async def _sent(self, parcel: Parcel) -> None:
-        await self._app.producer.send_and_wait(
-            parcel.topic, parcel.key, parcel.value, parcel.partition, None, parcel.headers
-        )
+        async with self._handing_over:  # one that waits for its topic, or for room, would be overtaken
+            answer = await self._app.producer.send(
+                parcel.topic, parcel.key, parcel.value, parcel.partition, None, parcel.headers
+            )
+        await answer
 
 
 def _is_refusal(parcel: Parcel, result: BaseException | None) -> bool:
@@ -193,11 +200,23 @@ def leave(message: Any) -> None:
     message.acked = True  # so Faust does nothing more with it
 
 
+def is_left(message: Any) -> bool:
+    """Whether that was done."""
+    return bool(message.acked)
+
+
 class Intake:
     """Takes the records of one topic into one table."""
 
     def __init__(
-        self, topic: Topic, table: Any, fold: Fold, outbox: Outbox, lock: asyncio.Lock, labels: IsSettled | None = None
+        self,
+        topic: Topic,
+        table: Any,
+        fold: Fold,
+        outbox: Outbox,
+        lock: asyncio.Lock,
+        moves: Moves,
+        labels: IsSettled | None = None,
     ) -> None:
         """`lock` is shared by the intakes of a table, so that records are folded one at a time.
 
@@ -205,33 +224,50 @@ class Intake:
         """
         self.topic = topic
         self._values, self._fold = TableValues(table), fold
-        self._outbox, self._lock, self._labels = outbox, lock, labels
+        self._outbox, self._lock, self._moves, self._labels = outbox, lock, moves, labels
 
     async def take(self, event: Any) -> None:
-        """Fold a record, send what follows, write the state; what cannot be folded is put aside."""
-        message = event.message
-        if await self._is_taken(message, labels_read=False):
-            RECORDS.labels(self.topic.name).inc()
-        elif self._labels and await self._labels(message):
-            await self._is_taken(message, labels_read=True)
-            RECORDS.labels(self.topic.name).inc()
-        else:
-            leave(message)
+        """Fold a record, send what follows, write the state; what cannot be folded is put aside.
 
-    async def _is_taken(self, message: Any, labels_read: bool) -> bool:
+        One whose partition moves meanwhile is left, at the latest before its state is written: that may be another's.
+        """
+        try:
+            await self._taken(event.message, self._moves())
+        except StateMovedError:
+            leave(event.message)
+        else:
+            RECORDS.labels(self.topic.name).inc()
+
+    async def _taken(self, message: Any, moves: int) -> None:
+        if await self._is_taken(message, moves):
+            return
+        if not (self._labels and await self._labels(message)):
+            raise StateMovedError(f"partition {message.partition} moved while a record waited for its labels")
+        await self._is_taken(message, moves, labels_read=True)
+
+    async def _is_taken(self, message: Any, moves: int, labels_read: bool = False) -> bool:
+        """False where it depends on labels that may not have been read."""
         async with self._lock:
+            self._require_unmoved(message, moves)
             outcome = await self._folded(message, labels_read)
             if outcome.waits and self._labels and not labels_read:
                 return False
             await self._report(message, outcome)
             await self._outbox.send(outcome, message.partition)
+            self._require_unmoved(message, moves)
             self._values.write(outcome.writes)
         return True
+
+    def _require_unmoved(self, message: Any, moves: int) -> None:
+        if self._moves() != moves:
+            raise StateMovedError(f"partition {message.partition} moved while a record was in hand")
 
     async def _folded(self, message: Any, labels_read: bool) -> Outcome:
         try:
             at = position_of(self.topic, message, labels_read)
             return await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
+        except (StateMovedError, TableFileError):
+            raise
         except RoadwatchError as error:
             return await self._put_aside(message, error)
         except Exception as error:

@@ -18,6 +18,7 @@ from faust.types import TP, FutureMessage
 from monitor.progress import Position, Watch
 from monitor.shell import Outbox
 from monitor.stillness import Stillness
+from monitor.stores import TableFileError
 
 T = TypeVar("T")
 
@@ -283,6 +284,8 @@ class CommittedApp(App):
     "Is told of every batch of predictions."
     outbox: Outbox
     "Sends what follows."
+    fault: TableFileError | None = None
+    "Why it has to end; None while it need not."
 
     def _new_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_consumer, self)

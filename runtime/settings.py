@@ -139,7 +139,7 @@ class MonitorSettings(Section):
     rules_file: Path | None = None
     "A table of rules in TOML; None for the shipped ones."
     data_folder: Path | None = None
-    "Where Faust keeps its table files; None for the user's cache folder."
+    "Where the cameras' state lies, in files without a name; None for the user's cache folder."
 
 
 def _address(text: str) -> str:

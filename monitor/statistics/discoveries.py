@@ -16,8 +16,8 @@ and a wealth that may be looked at every day pays nothing for 30 days, where e-L
 every slice anew each day: 6,000 hypotheses instead of 200. A slice's wealth is frozen on the day that it is found;
 those found later are counted with it, so that each has at least slices / (alpha × all found), and the share of false
 ones among all found in the horizon is at most alpha on average, on whatever day one looks (as in Fischer, Xu and
-Ramdas, 2024), slices depending on each other as they like and days not. Tables are of whole days: nothing is promised
-of looks within one.
+Ramdas, 2024), slices depending on each other as they like and days not. Tables are of whole days. Where labels come
+late, their day and those after it are added anew: what is promised holds for each such look, not for all of them together.
 """
 
 import math
@@ -139,7 +139,7 @@ class Search:
     "By name: those that had labels."
 
     def with_day(self, tables: Mapping[str, Counts]) -> Self:
-        """Add a day's tables, every label once: a late one with the day on which it came.
+        """Add a day's tables; where labels of an earlier day come late, it and those after it are added anew.
 
         Raises:
             ValueError: more slices than planned.

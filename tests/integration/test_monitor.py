@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import resource
 import signal
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from monitor.app import SESSION_TIMEOUT_S, monitor_app
+from monitor.shell import Parcel
 from runtime.admin import TopicAdmin
 from runtime.clients import PARTITIONER, Outgoing, Received, Writer, client_properties
 from runtime.settings import Settings
@@ -188,6 +190,32 @@ def test_a_monitor_that_was_held_back_takes_up_again(settings: Settings) -> None
     assert_exact(settings)
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_partitions_move_between_monitors(settings: Settings, ending: signal.Signals) -> None:
+    """A second one on the same folder joins and leaves twice: state is restored where it goes, and where it comes back."""
+    with monitor(settings):
+        for i in feed(settings, seed=6, slices=2):
+            with monitor(settings) as second:
+                wait_until(partial(has_passages, settings, 250 * (i + 1)))
+                second.send_signal(ending)
+                second.wait(10)
+        wait_until(lambda: is_complete(settings))
+    assert_exact(settings)
+
+
+def test_a_full_disk_ends_the_monitor_and_loses_nothing(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    """It says which folder; started with room, it goes on where it was."""
+    with monitor(settings) as process:
+        wait_until(lambda: "monitor started" in capfd.readouterr().err)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (32 * 1024, 32 * 1024))
+        list(feed(settings, seed=8))
+        assert process.wait(30) == 1
+    assert f"cannot be kept in {settings.monitor.data_folder}" in capfd.readouterr().err
+    with monitor(settings):
+        wait_until(lambda: is_complete(settings))
+    assert_exact(settings)
+
+
 def _forget_offsets(settings: Settings) -> None:
     admin = AdminClient(client_properties(settings.kafka))
     admin.delete_consumer_groups([settings.monitor.group])[settings.monitor.group].result(10)
@@ -223,6 +251,20 @@ async def test_a_record_does_not_wait_for_ever_beside_one_of_a_new_topic(setting
         assert not waiting
     finally:
         await producer.stop()
+
+
+async def test_outputs_keep_their_order(settings: Settings) -> None:
+    """The first waits until the producer knows of its topic, large ones until a batch has room: none is overtaken."""
+    app = monitor_app(settings, Codec())
+    app.finalize()
+    name, values = settings.kafka.names.of(REPORTS), [b"%05d" % i + b"x" * (i % 3 * 7_000) for i in range(60)]
+    await app.producer.start()
+    try:
+        await app.producer._producer.client.force_metadata_update()  # type: ignore[attr-defined]
+        await app.outbox.put([Parcel(name, 0, b"k", value, []) for value in values])
+    finally:
+        await app.producer.stop()
+    assert [record.value for record in records(settings, REPORTS)] == values
 
 
 def test_what_cannot_be_read_is_put_aside(settings: Settings) -> None:

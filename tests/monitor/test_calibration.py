@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from monitor.calibration import Calibrator, Evidence, Outcome, fitted, merged, reliability, wagered
+from monitor.calibration import Calibrator, Evidence, Outcome, fitted, merged, reliability, together, wagered
 from schemas.records import ConfidenceBin
 
 
@@ -103,7 +103,7 @@ def stream(seed: int, told: float, true: float, labels: int) -> Evidence:
     rng, evidence = random.Random(seed), Evidence()
     for _ in range(labels):
         right = rng.random() < true
-        evidence = wagered(evidence, [Outcome(told, int(right), int(not right))])
+        evidence = together(evidence, wagered([Outcome(told, int(right), int(not right))], told))
     return evidence
 
 
@@ -124,7 +124,7 @@ def test_chances_that_were_too_low_break_nothing() -> None:
 
 def test_evidence_once_found_stays() -> None:
     """Even where later labels speak for the model."""
-    evidence = wagered(stream(1, 0.95, 0.75, 100), [Outcome(0.95, 2000, 0)])
+    evidence = together(stream(1, 0.95, 0.75, 100), wagered([Outcome(0.95, 2000, 0)], 0.95))
     assert (evidence.is_broken, evidence.broken_at) == (True, 8)
     assert evidence.log_e < 0
 
@@ -132,9 +132,17 @@ def test_evidence_once_found_stays() -> None:
 def test_the_order_of_a_days_labels_changes_nothing() -> None:
     """They are counts; nobody knows it."""
     outcomes = [Outcome(0.9, 5, 2), Outcome(0.99, 30, 0), Outcome(0.6, 1, 3)]
-    assert wagered(Evidence(), outcomes) == wagered(Evidence(), reversed(outcomes))
+    assert wagered(outcomes, 0.9) == wagered(reversed(outcomes), 0.9)
 
 
 def test_a_day_without_labels_is_no_evidence() -> None:
     """Nothing was bet."""
-    assert wagered(Evidence(), [Outcome(0.9, 0, 0)]) == Evidence()
+    assert wagered([Outcome(0.9, 0, 0)], 0.9) == Evidence()
+
+
+def test_labels_that_come_in_parts_say_what_they_say_at_once() -> None:
+    """A wealth is a product over the labels: to look between them costs nothing."""
+    first, later = [Outcome(0.9, 5, 1), Outcome(0.6, 2, 2)], [Outcome(0.9, 20, 4)]
+    parts, whole = together(wagered(first, 0.8), wagered(later, 0.8)), wagered([*first, *later], 0.8)
+    assert parts.log_wealth == pytest.approx(whole.log_wealth)
+    assert (parts.labelled, parts.right, parts.expected) == (34, 27, pytest.approx(whole.expected))

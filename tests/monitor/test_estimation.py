@@ -1,5 +1,6 @@
 """Accuracy without labels: what it should be by hand, that its interval holds, and when it is not to be believed."""
 
+import json
 import math
 import random
 from collections import Counter, defaultdict
@@ -7,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from monitor.calibration import Evidence
-from monitor.estimation import Estimate, Reference, estimate, judged
+from monitor.calibration import Evidence, together
+from monitor.estimation import Estimate, Expectation, Reference, estimate, expectation, judged
 from schemas.records import Cell, ConfidenceBin
 
 Vehicle = tuple[str, str, float]
@@ -193,7 +194,7 @@ def stream(share: float, days: int) -> tuple[Evidence, list[ConfidenceBin]]:
     rng, evidence, bins = random.Random(7), Evidence(), [of("car", 0.9, 1)]
     for _ in range(days):
         bins = counted(mistaken(rng, seen(rng, 100), share), 10)
-        evidence = judged(evidence, bins, KNOWN)
+        evidence = together(evidence, judged(bins, expectation(bins, KNOWN)))
     return evidence, bins
 
 
@@ -218,12 +219,29 @@ def test_labels_that_bear_it_out_break_nothing() -> None:
 
 def test_a_day_without_labels_is_no_evidence() -> None:
     """Nor is one without vehicles."""
-    assert judged(Evidence(), [of("car", 0.9, 50)], KNOWN) == judged(Evidence(), [], KNOWN) == Evidence()
+    for bins in ([of("car", 0.9, 50)], []):
+        assert judged(bins, expectation(bins, KNOWN)) == Evidence()
 
 
 def test_a_hopeful_reference_of_few_labels_is_no_evidence() -> None:
     """Ten labels, all right; then 88 of 100 are. A reference of two thousand would have known better."""
     day = [of("car", 0.95, 100, 100, 88)]
     hopeful, sure = (Reference.of([of("car", 0.95, n, n, n)]) for n in (10, 2000))
-    assert not judged(Evidence(), day, hopeful).is_broken
-    assert judged(Evidence(), day, sure).is_broken
+    assert not judged(day, expectation(day, hopeful)).is_broken
+    assert judged(day, expectation(day, sure)).is_broken
+
+
+def test_what_was_expected_stands_whatever_is_learned_later() -> None:
+    """Only vehicles that were not there before are asked about anew."""
+    told = expectation([of("car", 0.95, 100)], KNOWN)
+    wiser = Reference.of([of("car", 0.95, 2000, 2000, 1000)])
+    assert expectation([of("car", 0.95, 100, 50, 20)], wiser, told) is told
+    more = expectation([of("car", 0.95, 100), of("truck", 0.9, 30)], wiser, told)
+    assert more.chances["car", 47] == told.chances["car", 47] > 0.9
+    assert (more.chances.keys() - told.chances.keys(), more.mean) == ({("truck", 45)}, told.mean)
+
+
+def test_an_expectation_comes_back_from_its_snapshot() -> None:
+    """Exactly, for a revision after a restart must say what it would have said before."""
+    told = expectation(counted(seen(random.Random(3), 300)), KNOWN)
+    assert Expectation.restore(json.loads(json.dumps(told.snapshot()))) == told

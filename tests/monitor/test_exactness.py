@@ -47,12 +47,12 @@ LEFT_OUT: Final = {
     "CameraScores.findings": "detectors decide; test_signals, test_integrity and test_devices have them",
     "SignalScores.p": "an approximation of a probability; test_reference has it",
     "SignalScores.differs": "follows from p",
-    "SliceScores.discovered": "a search over days; test_discoveries has it",
+    "SliceScores.discovered": "a search over days; test_discoveries and test_trust have it",
     "EstimatedAccuracy.accuracy": "an estimate, no count; test_estimation has what it must be",
     "EstimatedAccuracy.low": "likewise",
     "EstimatedAccuracy.high": "likewise",
     "EstimatedAccuracy.class_mix": "likewise",
-    "EstimatedAccuracy.breaks": "prose",
+    "EstimatedAccuracy.breaks": "prose; test_trust has when it is told",
 }
 "Fields that the batch program does not compute, and why."
 

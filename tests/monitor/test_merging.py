@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from itertools import permutations
 
-from monitor.merging import DAYS_KEPT, take_camera_day, take_settled, waiting_until
+from monitor.merging import DAYS_KEPT, MEMORY, take_camera_day, take_settled, waiting_until
 from monitor.metrics import cells
 from monitor.outcomes import Position
 from monitor.windows import Calendar
 from schemas.codec import Codec
-from schemas.records import Alert, CameraDay, DayReport, Finding, Tally
+from schemas.records import Alert, CameraDay, ConfidenceBin, DayReport, Finding, Slice, Tally
 from tests.monitor.world import START, Bus, write
 
 
@@ -166,3 +166,77 @@ def test_what_is_merged_at_once_is_forgotten_as_if_it_had_come_day_by_day() -> N
         write(values, take_camera_day(values, Codec(), day, Position("camera-days", number, number)))
     write(values, take_settled((), Codec(), values, 2 * DAYS_KEPT))
     assert sum(key.endswith(":pictures:a:1") for key in values) == DAYS_KEPT
+
+
+def sure_day(day: str, revision: int = 1, labelled: int = 0, right: int = 0) -> CameraDay:
+    """Five hundred cars of which the model is sure by .95, half of them at night; those by day are labelled right."""
+    counts = {("car", "car"): right, ("truck", "car"): labelled - right}
+    tally = Tally(
+        vehicle_cells=cells(counts),
+        confidences=(ConfidenceBin("car", 47, 500, 0.95 * 500, labelled, right),),
+        slices=(
+            Slice("light", "bright", {"car": 250}, cells({("car", "car"): labelled // 2})),
+            Slice("light", "dark", {"car": 250}, cells(counts | {("car", "car"): right - labelled // 2})),
+        ),
+    )
+    return replace(camera_day("a", day), revision=revision, tally=tally)
+
+
+def believed(bus: Bus) -> list[tuple[str, int, bool]]:
+    """Of each report, day, revision, and whether its estimate is to be believed."""
+    return [(r.day, r.revision, not r.estimate.breaks) for r in bus.of(DayReport) if r.estimate]  # type: ignore[attr-defined]
+
+
+def behind(bus: Bus) -> list[list[str]]:
+    """Of each report, the slices that were found to be worse."""
+    return [[each.value for each in r.slices if each.discovered] for r in bus.of(DayReport)]  # type: ignore[attr-defined]
+
+
+def test_labels_that_were_asked_for_break_a_sure_estimate() -> None:
+    """95 % before them, of a model that is right on 55: the revision says so, and the next day's report."""
+    bus = merged(sure_day(MONDAY))
+    (first,) = bus.of(DayReport)
+    assert first.estimate.accuracy > 0.94  # type: ignore[attr-defined]
+    bus.hand_in(sure_day(MONDAY, 2, labelled=100, right=55))
+    bus.hand_in(sure_day(TUESDAY))
+    assert believed(bus) == [(MONDAY, 1, True), (MONDAY, 2, False), (TUESDAY, 1, False)]
+    _, second, _ = bus.of(DayReport)
+    assert "of 100 labelled vehicles 55 were right" in second.estimate.breaks  # type: ignore[attr-defined]
+    assert "The estimate is not to be believed: labels speak against it." in second.changes  # type: ignore[attr-defined]
+
+
+def test_the_revision_that_breaks_an_estimate_alerts() -> None:
+    """Where accuracy itself is not below its floor: then that is the alert."""
+    for right, alert_id in ((64, f"estimate-broken:{MONDAY}"), (55, f"accuracy:{MONDAY}")):
+        bus = merged(sure_day(MONDAY), sure_day(MONDAY, 2, labelled=100, right=right))
+        (report,) = [alert.report for alert in bus.of(Alert) if alert.alert_id == alert_id]  # type: ignore[attr-defined]
+        assert (report.revision, bool(report.estimate.breaks)) == (2, True)
+
+
+def test_labels_of_a_day_before_the_newest_break_the_estimates_of_all_days_after_it() -> None:
+    """Tuesday was reported first; it says so when it is told anew."""
+    bus = merged(sure_day(MONDAY), sure_day(TUESDAY), sure_day(MONDAY, 2, labelled=100, right=55))
+    bus.hand_in(sure_day(TUESDAY, 2, labelled=1, right=1))
+    assert believed(bus)[2:] == [(MONDAY, 2, False), (TUESDAY, 2, False)]
+
+
+def test_labels_that_were_asked_for_find_a_slice_that_falls_behind() -> None:
+    """In the revision that they make, and on the next day."""
+    bus = merged(sure_day(MONDAY), sure_day(MONDAY, 2, labelled=100, right=55), sure_day(TUESDAY))
+    assert behind(bus) == [[], ["dark"], ["dark"]]
+
+
+def test_a_merger_killed_before_it_knew_what_it_had_reported_reports_the_same() -> None:
+    """What it had learned from the day's labels counts once."""
+    days = [sure_day(MONDAY), sure_day(MONDAY, 2, labelled=20, right=13), sure_day(TUESDAY, 1, labelled=20, right=13)]
+    steady, killed = merged(*days), Bus()
+    for place, day in enumerate(days):
+        before = dict(killed.merger)
+        killed.hand_in(day)
+        if place:
+            killed.merger = before | {MEMORY: killed.merger[MEMORY]}
+            killed.camera_days -= 1
+            killed.hand_in(day)
+    told = [{(r.day, r.revision): r for r in bus.of(DayReport)} for bus in (killed, steady)]  # type: ignore[attr-defined]
+    assert told[0] == told[1]
+    assert killed.merger[MEMORY] == steady.merger[MEMORY]

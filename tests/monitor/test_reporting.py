@@ -119,6 +119,22 @@ def test_a_revision_says_what_it_changes() -> None:
     )
 
 
+def test_a_revision_says_what_is_no_longer_believed() -> None:
+    """And what is again; a headline from before that was told is no change."""
+    fine = headline(reported(camera_day("a", GOOD)))
+    bad = fine | {"broken": True, "behind": ["hour 07", "zone a/left"]}
+    assert changes_between(fine, bad) == (
+        "The estimate is not to be believed: labels speak against it.",
+        "Found to be worse than all others: hour 07, zone a/left.",
+    )
+    assert changes_between(bad, fine) == (
+        "The estimate is to be believed again: labels no longer speak against it.",
+        "No longer found to be worse than all others: hour 07, zone a/left.",
+    )
+    old = {name: value for name, value in fine.items() if name not in ("broken", "behind")}
+    assert changes_between(old, bad) == ()
+
+
 def weighted_day(camera: str = "a", **changes: Any) -> CameraDay:
     """Eight labels of one vehicle each, half of them wrong, and eight right ones that stand for ten."""
     one, ten = {("car", "car"): 4, ("truck", "car"): 4}, {("car", "car"): 8}

@@ -1,15 +1,16 @@
 """One record in, its outputs out, without Kafka."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from monitor.app import _take_or_leave
 from monitor.outcomes import Outcome, Position
 from monitor.progress import Watch
-from monitor.shell import Intake, Outbox, position_of
+from monitor.shell import Intake, Outbox, is_left, position_of
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailableError
 from schemas.replayed import logged_at_header
@@ -22,9 +23,10 @@ class Sent:
     def __init__(self) -> None:
         self.topics: list[str] = []
 
-    async def send_and_wait(self, topic: str, *_: object) -> None:
-        """Keep the topic's name."""
+    async def send(self, topic: str, *_: object) -> Awaitable[None]:
+        """Keep the topic's name; the broker has it later."""
         self.topics.append(topic)
+        return asyncio.sleep(0)
 
 
 class Registry:
@@ -43,12 +45,12 @@ class Registry:
 
 def _intake(registry: Registry, table: dict[bytes, bytes], sent: Sent) -> Intake:
     outbox = Outbox(SimpleNamespace(producer=sent), Names(""), Codec(), Watch())
-    return Intake(OBSERVATIONS, table, registry.fold, outbox, asyncio.Lock())
+    return Intake(OBSERVATIONS, table, registry.fold, outbox, asyncio.Lock(), lambda: 0)
 
 
 def _event() -> Any:
     at = {"topic": "observations", "partition": 0, "offset": 7, "timestamp": 1_700_000_000.123}
-    return SimpleNamespace(message=SimpleNamespace(value=b"record", key=b"north", headers=[], **at))
+    return SimpleNamespace(message=SimpleNamespace(value=b"record", key=b"north", headers=[], acked=False, **at))
 
 
 async def test_a_registry_that_is_away_is_waited_for() -> None:
@@ -86,6 +88,11 @@ class Gate:
         return self.answer
 
 
+async def _for_ever(_event: object) -> None:
+    """A record that is not folded."""
+    await asyncio.Event().wait()
+
+
 def _fold_of_a_day(_data: bytes, _values: Mapping[str, bytes], at: Position) -> Outcome:
     """A fold that waits for labels, and says so in what it writes."""
     return Outcome(writes={"north": b"closed" if at.labels_read else b"open"}, waits=not at.labels_read)
@@ -96,7 +103,7 @@ async def test_a_record_that_labels_decide_on_waits_for_them(read: bool, written
     """Where its partition is taken away meanwhile, nothing is written, and it is not acknowledged."""
     gate, table, event = Gate(read), dict[bytes, bytes](), _event()
     outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
-    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), gate.labels).take(event)
+    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), lambda: 0, gate.labels).take(event)
     assert (table, gate.asked, getattr(event.message, "acked", False)) == (written, 1, not read)
 
 
@@ -107,3 +114,30 @@ async def test_waiting_for_the_registry_can_be_stopped() -> None:
     task.cancel()
     assert await asyncio.wait([task]) == ({task}, set())
     assert task.cancelled()
+
+
+async def test_a_record_that_waited_while_partitions_moved_is_left() -> None:
+    """It comes again; meanwhile its state may be in the midst of being restored."""
+    moves, lock, table, event = iter((0, 1)), asyncio.Lock(), dict[bytes, bytes](), _event()
+    outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
+    await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, lock, lambda: next(moves)).take(event)
+    assert (table, is_left(event.message)) == ({}, True)
+
+
+async def test_what_was_taken_away_while_outputs_were_sent_is_not_written() -> None:
+    """Another monitor may have gone on with the state by then; the record comes again, as after a kill."""
+    moves, table, event = iter((0, 0, 1)), dict[bytes, bytes](), _event()
+    outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
+    intake = Intake(OBSERVATIONS, table, Registry(away=0).fold, outbox, asyncio.Lock(), lambda: next(moves))
+    await intake.take(event)
+    assert (table, is_left(event.message)) == ({}, True)
+
+
+async def test_a_record_in_hand_at_the_end_is_left() -> None:
+    """Faust acknowledges what a cancelled agent held: it would be committed, and never folded."""
+    event = _event()
+    task = asyncio.create_task(_take_or_leave(SimpleNamespace(), (_for_ever,), event))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (task.cancelled(), is_left(event.message)) == (True, True)
