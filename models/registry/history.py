@@ -175,6 +175,16 @@ def rollback_step(state: State, alias: Alias, *, at: datetime, by: str, reason: 
     return Step("rolled_back", before[-1].version, at, by, reason, alias, share)
 
 
+def promotion(entries: Sequence[Entry], step: Step) -> Entry | None:
+    """Return the promotion that gave a version what a step would give it; None where it does not have it now."""
+    alias = step.alias or "champion"
+    holder = fold(entries).holders.get(alias)
+    if holder is None or holder != replace(_holder(step), since=holder.since):
+        return None
+    given = ("promoted", step.version, alias, holder.since)
+    return next((e for e in entries if (e.step.action, e.step.version, e.step.alias, e.step.at) == given), None)
+
+
 def overriding(entries: Iterable[Entry]) -> frozenset[int]:
     """Return the numbers of promotions whose version was not approved at that time."""
     state, found = NOTHING, set()

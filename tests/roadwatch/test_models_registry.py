@@ -124,6 +124,17 @@ def test_a_promotion_past_the_qualification_stays_visible(run: Run) -> None:
     assert "the road is closed" in said
 
 
+def test_promoted_again_nothing_is_recorded_and_all_are_told(run: Run, registry: Registry) -> None:
+    """The first may have been killed before it told anybody; with another share it is another promotion."""
+    promote = ("promote", "a-1", "--to", "challenger", "--share")
+    run(*promote, "0.5")
+    before = registry.history()
+    run(*promote, "0.5")
+    assert registry.history() == before
+    run(*promote, "0.25")
+    assert len(registry.history()) == len(before) + 1
+
+
 def test_a_damaged_bundle_is_not_promoted(run: Run, registry: Registry, tmp_path: Path) -> None:
     next((tmp_path / "roadwatch-data").rglob("a-1/*/model.onnx")).write_bytes(b"x")
     with pytest.raises(ModelError, match=r"model\.onnx: 1 bytes"):

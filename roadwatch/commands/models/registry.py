@@ -99,8 +99,11 @@ def promote(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version champion, which serves, or challenger, which is run beside it in shadow."""
-    from models.registry.history import Step, resolve
+    """Make a version champion, which serves, or challenger, which is run beside it in shadow.
+
+    Given again, nothing is recorded a second time, and all are told once more: the first may have been killed before.
+    """
+    from models.registry.history import Step, promotion, resolve
 
     settings, registry = _open(context)
     state = registry.state()
@@ -109,7 +112,7 @@ def promote(
     step = Step("promoted", name, datetime.now(UTC), _by(), reason, to, seen)
     _require_approval(state, step, unqualified=unqualified)
     registry.load(name)
-    _tell(settings, registry.record(step), as_json)
+    _tell(settings, promotion(registry.history(), step) or registry.record(step), as_json)
 
 
 def rollback(
