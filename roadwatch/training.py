@@ -57,9 +57,14 @@ def teach_bundle(
 
 def _require(data: Path) -> None:
     """Raise ConfigurationError where what training needs is not installed, or the data are not there."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError("training", [f"{name} is missing; pip install 'roadwatch[train]'" for name in missing])
+    require_installed()
     absent = [f"{data / name} is not there" for name in ("train.zip", "test.zip") if not (data / name).is_file()]
     if absent:
         raise ConfigurationError(str(data), absent)
+
+
+def require_installed() -> None:
+    """Raise ConfigurationError where what training needs is not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError("training", [f"{name} is missing; pip install 'roadwatch[train]'" for name in missing])

@@ -47,9 +47,9 @@ class Findings:
     held_out: int
     "Of them, vehicles that were not taught at all; the others were held back in turn."
     log_loss_before: float
-    "The parent's, on vehicles that were taught."
+    "The parent's, on vehicles that were taught; of a whole network, on those held out."
     log_loss_after: float
-    "That of heads that had not seen them."
+    "That of heads that had not seen them; of a whole network, its own."
     log_loss_guessed: float
     "Of always telling how frequent the classes are: labels that no head tells better say nothing of pictures."
     classes: int

@@ -432,7 +432,7 @@ def _told(
 def _bundle(
     parent: Bundle, head: Head, model: bytes, settings: RetrainingSettings, told: _Told, evaluation: Evaluation
 ) -> Bundle:
-    version = version_of(_name(parent.version), settings.created, model, parent.labels, parent.preprocessing)
+    version = version_of(name_of(parent.version), settings.created, model, parent.labels, parent.preprocessing)
     return replace(
         parent,
         version=version,
@@ -443,7 +443,7 @@ def _bundle(
     )
 
 
-def _name(version: str) -> str:
+def name_of(version: str) -> str:
     """Return a version's first part: `road` of `road-2026.11-1a2b3c4d`."""
     parts = version.rsplit("-", 2)
     return parts[0] if len(parts) == 3 else version

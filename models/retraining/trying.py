@@ -14,6 +14,8 @@ from models.training.data import LabelledPicture
 from models.verdicts import Classify
 
 BATCH: Final = 64
+LEAST: Final = 1e-12
+"Probability: a loss is finite."
 DIMENSIONS: Final = ("light", "weather", "size")
 "Of an example's scene."
 UNKNOWN: Final = "unknown"
@@ -56,6 +58,17 @@ def said_of(classify: Classify, vehicles: Sequence[Shown]) -> tuple[str | None, 
             if label is not None:
                 sums[number] = sums.get(number, 0.0) + row * (picture.image.shape[0] * picture.image.shape[1])
     return tuple(classes[int(sums[number].argmax())] if number in sums else None for number in range(len(vehicles)))
+
+
+def log_loss(classify: Classify, vehicles: Sequence[Shown]) -> float:
+    """Return a model's mean log loss over vehicles, probabilities weighed by area, familiar or not."""
+    losses = []
+    for vehicle in vehicles:
+        verdicts = classify([picture.image for picture in vehicle.pictures])
+        areas = [picture.image.shape[0] * picture.image.shape[1] for picture in vehicle.pictures]
+        said = np.average(verdicts.probabilities.astype(np.float64), axis=0, weights=areas)
+        losses.append(-np.log(max(said[verdicts.classes.index(vehicle.label)], LEAST)))
+    return float(np.mean(losses))
 
 
 def tried(before: Classify, after: Classify, vehicles: Sequence[Shown]) -> tuple[Tried, ...]:

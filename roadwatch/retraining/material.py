@@ -77,6 +77,20 @@ class Base:
     "To try."
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is read for a training."""
+
+    new: Split
+    "To teach, and to hold out for good."
+    replayed: tuple[Vehicle, ...]
+    "Old vehicles of the archive to mix in."
+    tried: tuple[Vehicle, ...]
+    "Others to try."
+    base: Base
+    "Of the team."
+
+
 def choose(
     asked: RetrainRequest,
     parent: Bundle,
@@ -128,13 +142,13 @@ def _decoded(raw: bytes) -> Image:
 
 
 def base_of(asked: RetrainRequest, labels: Sequence[str], progress: Progress) -> Base:
-    """Return the old pictures that the team gives, at most so many to mix in and to try.
+    """Return the old pictures that the team gives, at most so many to mix in and to try; for a whole network, all.
 
     Raises ConfigurationError for a path that is not there, or holds other classes.
     """
     parts = [_parts(path, labels, progress) for path in asked.base]
     replayed, tried = ([picture for part in parts for picture in part[side]] for side in (0, 1))
-    return Base(_drawn(replayed, asked.replay), _drawn(tried, TRIED))
+    return Base(tuple(replayed) if asked.whole else _drawn(replayed, asked.replay), _drawn(tried, TRIED))
 
 
 def simulated(parent: Bundle, *, training: bool, count: int) -> tuple[LabelledPicture, ...]:
@@ -245,6 +259,7 @@ def _key(asked: RetrainRequest, choice: Choice) -> str:
         "base": [_checksum(path) for path in asked.base],
         "replay": asked.replay,
         "prior": asdict(Prior()),
+        **({"whole": asdict(asked.whole)} if asked.whole else {}),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

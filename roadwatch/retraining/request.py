@@ -22,6 +22,18 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """How the whole network is tuned: as `models train` does."""
+
+    rows: int = 6000
+    "About how many pictures, changed copies among them, each source is trained with."
+    steps: int = 1000
+    "Of 32 pictures each."
+    simulated: int = 1500
+    "Simulated pictures, where the parent was trained on such."
+
+
+@dataclass(frozen=True, slots=True)
 class RetrainRequest:
     """What is asked for."""
 
@@ -32,7 +44,9 @@ class RetrainRequest:
     base: tuple[Path, ...] = ()
     "Labelled pictures of old; a folder with train.zip and test.zip is tried on the latter."
     replay: int = REPLAY
-    "Old vehicles to mix in, at most; of the archive, and of `base`."
+    "Old vehicles to mix in, at most; of the archive, and of `base`, which a whole network is given all of."
+    whole: Whole | None = None
+    "Train the whole network; None: its head alone."
     qualify: bool = True
     "Whether it is tested as an application once it is registered."
     quick: bool = False

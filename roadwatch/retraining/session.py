@@ -23,6 +23,7 @@ from roadwatch.retraining.record import NAME, Record, candidate_of, record_of, t
 from roadwatch.retraining.request import CHAMPION, Progress, Retrained, RetrainRequest
 from roadwatch.retraining.testing import qualified, started
 from roadwatch.retraining.training import train
+from roadwatch.training import require_installed
 from runtime.settings import Settings
 from schemas.errors import ModelRegistryError
 
@@ -31,18 +32,21 @@ LONGEST_REASON: Final = 500
 
 
 def retrained(settings: Settings, asked: RetrainRequest, progress: Progress) -> Retrained:
-    """Retrain the head on the labels since the champion; register, qualify and start in shadow what came of it.
+    """Retrain the head, or the whole network, on the labels since the champion; register, qualify and start in shadow what came of it.
 
     Never makes it champion. One that is worse than its parent on vehicles that were held out, or has forgotten something,
     is not registered: `refusals` says why. The same parent, labels and settings give the same version, trained once.
 
     Raises:
-        ConfigurationError: labels are too few, of one class, or of classes that the parent does not have.
+        ConfigurationError: labels are too few, of one class, or of classes that the parent does not have; a whole network
+            lacks what training needs, or base data.
         ModelError: the parent is not there, or its head cannot be replaced; there is no room.
         ArchiveError: labels or pictures cannot be read.
         LocalStackError: the qualification's broker cannot be had; run again, it goes on there.
 
     """
+    if asked.whole:
+        require_installed()
     desk = Desk(settings, asked, open_registry(settings.models), progress)
     with alone(asked.folder, progress):
         archive, ledger = open_archive(settings.archive)

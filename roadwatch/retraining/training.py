@@ -1,32 +1,38 @@
 """From chosen labels to a bundle with its record: read, split, fitted, tried on what was held out and on what is old."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Final
 
 from models.archive.archive import Archive
 from models.bundle import Bundle
-from models.retraining.dataset import Lesson, Old, Split, Vehicle, classes, lesson, split
+from models.retraining.dataset import Lesson, Old, Split, classes, lesson, split
 from models.retraining.forgetting import forgetting
 from models.retraining.judging import Findings, Said, findings
 from models.retraining.retrain import Retraining, RetrainingSettings, retrain
-from models.retraining.trying import Shown, said_of, shown_picture, shown_vehicle, tried
+from models.retraining.trying import said_of, shown_vehicle, tried
 from processors.classifier import Classifier
 from roadwatch.retraining.desk import Desk
 from roadwatch.retraining.material import (
     SIMULATED,
-    SIMULATED_TRIED,
-    Base,
     Choice,
+    Material,
     base_of,
     labels_of,
     simulated,
     vehicles_of,
 )
 from roadwatch.retraining.record import CHECKSUM, Record
-from roadwatch.retraining.request import CHAMPION
+from roadwatch.retraining.request import CHAMPION, RetrainRequest
+from roadwatch.retraining.whole import (
+    findings_of_whole,
+    old_to_try,
+    require_held_out,
+    require_whole,
+    whole_network,
+)
 from schemas.errors import ConfigurationError
 
 MOST_NAMED: Final = 50
@@ -34,27 +40,15 @@ MOST_NAMED: Final = 50
 ASK: Final = "ask for labels with 'roadwatch label request', give them, and retrain again"
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What is read for a training."""
-
-    new: Split
-    "To teach, and to hold out for good."
-    replayed: tuple[Vehicle, ...]
-    "Old vehicles of the archive to mix in."
-    tried: tuple[Vehicle, ...]
-    "Others to try."
-    base: Base
-    "Of the team."
-
-
 def train(desk: Desk, choice: Choice, archive: Archive) -> tuple[Bundle, Record]:
     """Return the bundle and what is to be remembered of it; raises ConfigurationError for labels that cannot teach."""
+    if desk.asked.whole:
+        require_whole(desk.asked, choice)
     material = _material(desk, choice, archive)
     _require_enough(desk, choice, material.new)
-    drawn = simulated(choice.parent, training=True, count=min(SIMULATED, desk.asked.replay))
+    drawn = simulated(choice.parent, training=True, count=_simulated(desk.asked))
     old = Old(material.replayed, material.base.replayed, drawn)
-    found = _fitted(desk, choice.parent, lesson(material.new, old))
+    bundle, found = (_whole if desk.asked.whole else _head)(desk, choice.parent, material, old)
     record = Record(
         format=1,
         key=choice.key,
@@ -62,9 +56,24 @@ def train(desk: Desk, choice: Choice, archive: Archive) -> tuple[Bundle, Record]
         taught={vehicle.example_id: vehicle.label for vehicle in material.new.taught},
         held_out={vehicle.example_id: vehicle.label for vehicle in material.new.held_out},
         labels=labels_of(choice, material.new, _replayed(old)),
-        findings=_findings(desk, choice.parent, found, material),
+        findings=found,
     )
-    return _with_lineage(found.bundle, record), record
+    return _with_lineage(bundle, record), record
+
+
+def _simulated(asked: RetrainRequest) -> int:
+    return asked.whole.simulated if asked.whole else min(SIMULATED, asked.replay)
+
+
+def _head(desk: Desk, parent: Bundle, material: Material, old: Old) -> tuple[Bundle, Findings]:
+    found = _fitted(desk, parent, lesson(material.new, old))
+    return found.bundle, _findings(desk, parent, found, material)
+
+
+def _whole(desk: Desk, parent: Bundle, material: Material, old: Old) -> tuple[Bundle, Findings]:
+    require_held_out(parent, material.new)
+    bundle = whole_network(desk, parent, material, old)
+    return bundle, findings_of_whole(desk, parent, bundle, material)
 
 
 def _material(desk: Desk, choice: Choice, archive: Archive) -> Material:
@@ -117,7 +126,7 @@ def _findings(desk: Desk, parent: Bundle, found: Retraining, material: Material)
     """Try the finished file on what was held out, and beside its parent on what is old."""
     before, after = (Classifier.load(bundle).classify for bundle in (parent, found.bundle))
     held_out = [shown_vehicle(vehicle) for vehicle in material.new.held_out]
-    old = _old_to_try(parent, material)
+    old = old_to_try(parent, material)
     desk.progress("trying", 0, len(held_out) + len(old))
     truth = tuple(vehicle.label for vehicle in held_out)
     said = Said(found.told.truth, found.told.before, found.told.after).and_of(
@@ -127,11 +136,6 @@ def _findings(desk: Desk, parent: Bundle, found: Retraining, material: Material)
     desk.progress("trying", len(held_out) + len(old), len(held_out) + len(old))
     losses = found.log_loss_before, found.log_loss_after
     return findings(said, len(held_out), losses, changes, len(parent.labels))
-
-
-def _old_to_try(parent: Bundle, material: Material) -> list[Shown]:
-    pictures = (*material.base.tried, *simulated(parent, training=False, count=SIMULATED_TRIED))
-    return [*map(shown_vehicle, material.tried), *map(shown_picture, pictures)]
 
 
 def _replayed(old: Old) -> dict[str, int]:

@@ -20,7 +20,7 @@ from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from models.retraining.forgetting import SliceChange
-    from roadwatch.retraining.request import Labels, Retrained
+    from roadwatch.retraining.request import Labels, Retrained, Whole
     from runtime.settings import Settings
 
 CHAMPION: Final = "champion"
@@ -31,6 +31,7 @@ OF_PICTURES: Final = ("register", "test", "reason")
 OF_ARCHIVE: Final = (
     "since",
     "replay",
+    "whole",
     "no_qualify",
     "quick",
     "thresholds",
@@ -72,6 +73,9 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
         ),
     ] = None,
     replay: Annotated[int, typer.Option(min=0, help="Old vehicles to mix in, at most.")] = REPLAY,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Tune the whole network anew, not its head alone; needs roadwatch[train].")
+    ] = False,
     no_qualify: Annotated[bool, typer.Option("--no-qualify", help="Only register it; test it later.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Test it in under a minute, on less of everything.")] = False,
     thresholds: Annotated[
@@ -104,7 +108,8 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
     are never on both sides of a split. What is worse on vehicles held out, or has forgotten old ones, is not registered;
     the rest is, then qualified, and challenger if approved. It never becomes champion by this. Killed and run again, it
     goes on where it was. Exit code 0: it went as far as it could; 1: it was refused. Needs roadwatch[retrain], no
-    training framework. With DATA, --out or --register: a head on those pictures alone, and nothing else. As a service
+    training framework. With --whole the last blocks and the head are tuned anew, as 'models train' does, on all of --base,
+    old and new vehicles and simulated pictures; at least ten vehicles have to be held out. With DATA, --out or --register: a head on those pictures alone, and nothing else. As a service
     it leaves a challenger in peace, waits for twenty labels more each time, and stops at SIGTERM or Ctrl-C.
     """
     _refuse_others(context, OF_ARCHIVE if data else OF_PICTURES, data)
@@ -118,6 +123,7 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
         "since": _day(since),
         "base": tuple(base or ()),
         "replay": replay,
+        "whole": _whole(whole),
         "qualify": not no_qualify,
         "quick": quick,
         "thresholds": thresholds,
@@ -132,6 +138,18 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
     written = _written(settings, found, out)
     _report(found, written, as_json=as_json)
     raise typer.Exit(1 if found.refusals else 0)
+
+
+def _whole(is_asked_for: bool) -> "Whole | None":
+    """Return how it is tuned; raises ConfigurationError, before anything is read, where what it needs is missing."""
+    if not is_asked_for:
+        return None
+    from roadwatch.training import require_installed
+
+    require_installed()
+    from roadwatch.retraining.request import Whole
+
+    return Whole()
 
 
 def _carried_out(settings: "Settings", told: dict[str, Any]) -> "Retrained":
@@ -250,13 +268,14 @@ def _gain(found: "Retrained") -> Iterator[str]:
     from models.evaluation import wilson_interval
 
     told, gain = found.findings, found.findings.gain
+    how = "for good" if told.held_out == gain.n else "in turn or for good"
     shares = [
         f"{share:.3f} ({low:.3f} to {high:.3f})"
         for share in (told.before, told.after)
         for low, high in [wilson_interval(round(share * gain.n), gain.n)]
     ]
     yield (
-        f"On {gain.n} vehicles that were held out, in turn or for good: {shares[0]} before, {shares[1]} after;"
+        f"On {gain.n} vehicles that were held out, {how}: {shares[0]} before, {shares[1]} after;"
         f" {gain.value * 100:+.1f} points ({gain.low * 100:+.1f} to {gain.high * 100:+.1f})."
     )
 
