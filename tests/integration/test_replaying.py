@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,15 @@ BOTH = ("frames", "labels")
 
 
 def _assert_all_there(recording: Recording, kafka: KafkaSettings) -> None:
+    """A broker says that a transaction is committed before it marks its partitions: the last may be seen a little later."""
     for topic in BOTH:
-        assert shown(there(kafka, topic)) == expected(recording, topic)
+        wished = expected(recording, topic)
+        eventually(partial(_has, kafka, topic, len(wished)), 10)
+        assert shown(there(kafka, topic)) == wished
+
+
+def _has(kafka: KafkaSettings, topic: str, count: int) -> bool:
+    return len(there(kafka, topic)) >= count
 
 
 def _command(kafka: KafkaSettings, recording: Path, *options: str) -> subprocess.Popen[str]:
