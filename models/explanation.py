@@ -209,11 +209,11 @@ def _heated(image: Image, one: ClassMap, scale: float) -> Image:
     """The picture in grey, red where it speaks for the class and blue where against."""
     grey = cv2.cvtColor(cv2.cvtColor(_panel(image), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     strength = cv2.resize(one.heat, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_CUBIC)
-    return _coloured(np.asarray(grey, np.uint8), np.asarray(strength / scale, np.float32))
+    return coloured(np.asarray(grey, np.uint8), np.asarray(strength / scale, np.float32))
 
 
-def _coloured(grey: Image, strength: NDArray[np.float32]) -> Image:
-    """Colours laid over grey; strength is from -1 to 1."""
+def coloured(grey: Image, strength: NDArray[np.float32]) -> Image:
+    """Return grey, uint8 H×W×3 BGR, under red where `strength`, H×W, is above 0 and blue where below; 1 covers most."""
     cover = STRONGEST * np.minimum(np.abs(strength), 1)[..., None]
     colour = np.where(strength[..., None] > 0, np.array(FOR), np.array(AGAINST))
     return np.asarray(grey * (1 - cover) + colour * cover, np.uint8)
@@ -222,7 +222,7 @@ def _coloured(grey: Image, strength: NDArray[np.float32]) -> Image:
 def _legend(scale: float) -> Image:
     page = _paper(HEIGHT + 30, BAR + LEGEND)
     ramp = np.repeat(np.linspace(1, -1, HEIGHT, dtype=np.float32)[:, None], BAR, axis=1)
-    page[30:, :BAR] = _coloured(np.full((HEIGHT, BAR, 3), 235, np.uint8), ramp)
+    page[30:, :BAR] = coloured(np.full((HEIGHT, BAR, 3), 235, np.uint8), ramp)
     lines = (
         (44, f"+{scale:.1f}", "hiding it makes", "the class less likely"),
         (30 + HEIGHT // 2, "0", "makes no difference", ""),

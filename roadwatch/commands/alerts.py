@@ -1,7 +1,6 @@
 """`roadwatch alerts`: what is open, and what people say of it."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -116,24 +115,13 @@ def _checked(target: str) -> str:
 
 def _known(settings: "Settings") -> "list[Alert]":
     """Each alert in its newest state."""
-    return list({alert.alert_id: alert for alert in _told(settings)}.values())
+    from roadwatch.told import alerts_told
+
+    return list({alert.alert_id: alert for alert in alerts_told(settings.kafka, _say_left_out)}.values())
 
 
-def _told(settings: "Settings") -> "Iterator[Alert]":
-    """All that was told of alerts, in order; what cannot be read is said, and left out."""
-    from runtime.admin import TopicAdmin
-    from runtime.registry import open_codec
-    from runtime.spans import read_all
-    from schemas.records import Alert
-    from schemas.topics import ALERTS
-
-    TopicAdmin(settings.kafka).require()
-    codec = open_codec(settings.kafka)
-    for received in read_all(settings.kafka, settings.kafka.names.of(ALERTS)):
-        try:
-            yield codec.decode(received.value, Alert)
-        except RecordError as error:
-            errors.print(f"left out, offset {received.offset}: {error}", markup=False, highlight=False, soft_wrap=True)
+def _say_left_out(offset: int, error: RecordError) -> None:
+    errors.print(f"left out, offset {offset}: {error}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _send(

@@ -1,21 +1,14 @@
 """An alert's failures: its day, and the cameras that it concerns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
-
-import structlog
 
 from monitor.windows import Calendar
 from roadwatch.failing.request import FailuresRequest
-from runtime.admin import TopicAdmin
-from runtime.registry import open_codec
+from roadwatch.told import alerts_told
 from runtime.settings import KafkaSettings
-from runtime.spans import read_all
-from schemas.errors import ConfigurationError, RecordError
+from schemas.errors import ConfigurationError
 from schemas.records import Alert
-from schemas.topics import ALERTS
-
-log = structlog.get_logger(__name__)
 
 MOST_NAMED: Final = 10
 "Alerts that are named where the one that was asked for is not known."
@@ -39,20 +32,10 @@ def alert_of(kafka: KafkaSettings, alert_id: str) -> Alert:
         BrokerError: the cluster does not give it.
 
     """
-    TopicAdmin(kafka).require()
-    known = {alert.alert_id: alert for alert in _told(kafka)}
+    known = {alert.alert_id: alert for alert in alerts_told(kafka)}
     if alert_id not in known:
         raise ConfigurationError("--alert", [f"{alert_id!r} is not known; {_there(known.values())}"])
     return known[alert_id]
-
-
-def _told(kafka: KafkaSettings) -> Iterator[Alert]:
-    codec = open_codec(kafka)
-    for received in read_all(kafka, kafka.names.of(ALERTS)):
-        try:
-            yield codec.decode(received.value, Alert)
-        except RecordError as error:
-            log.warning("an alert cannot be read", offset=received.offset, error=str(error))
 
 
 def _there(known: Iterable[Alert]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.archive.archive import Archive
 from models.archive.examples import Example, ExampleFrame
-from models.explanation import AGAINST, FOR, LEAST, STRONGEST, Explanation, occlusion_map
+from models.explanation import LEAST, Explanation, coloured, occlusion_map
 from models.failures.groups import Judged
 from models.preprocessing import Image
 from processors.classifier import Classifier
@@ -130,9 +130,7 @@ def overlaid(explanation: Explanation) -> bytes:
     """Return the picture in grey under its first map's colours, as a JPEG no higher than a small picture."""
     image, heat = explanation.image, explanation.maps[0].heat
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    strength = np.clip(heat / max(LEAST, float(np.abs(heat).max())), -1, 1)[..., None]
-    cover, colour = STRONGEST * np.abs(strength), np.where(strength > 0, np.array(FOR), np.array(AGAINST))
-    return _jpeg(np.asarray(grey * (1 - cover) + colour * cover, np.uint8))
+    return _jpeg(coloured(np.asarray(grey, np.uint8), heat / max(LEAST, float(np.abs(heat).max()))))
 
 
 def _jpeg(image: Image) -> bytes:

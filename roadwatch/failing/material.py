@@ -8,7 +8,6 @@
 Labels count as for a retraining: of each source the newest word, of several the weightier class. Nothing is written.
 """
 
-import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -24,6 +23,8 @@ from models.failures.groups import Judged
 from monitor.windows import Calendar
 from roadwatch.failing.request import FailuresRequest, Progress
 from roadwatch.labelling.days import DayExamples, examples_of_day
+from roadwatch.labelling.fetching import without_pictures
+from roadwatch.labelling.keeping import word_of
 from roadwatch.reporting.reading import Cluster
 from runtime.registry import open_codec
 from runtime.settings import Settings
@@ -132,9 +133,10 @@ class _Day:
         words, unreadable = list(self._ledger.labels()), 0
         for number, record in enumerate(logged_since(kafka, name, self._since), 1):
             try:
-                words += _word(codec.decode(record.value, Label))
+                word = word_of(codec.decode(record.value, Label))
             except RecordError:  # the monitor sent it to dead letters
-                unreadable += 1
+                word, unreadable = None, unreadable + 1
+            words += [word] if word else []
             if number % SAID_EVERY == 0:
                 self._progress(f"reading {name}", number, number)
         return _Words(tuple(words), unreadable)
@@ -154,7 +156,7 @@ class _Day:
         names = self._elsewhere(truths, {each.example_id for each in found.examples})
         kept = self._archive.ids() if names else frozenset()
         read = self._archive.read((name for name in names if name in kept), self._damaged.append)
-        return tuple(_bare(each) for each in read if each.day == self._asked.day)
+        return tuple(without_pictures(each) for each in read if each.day == self._asked.day)
 
     def left_out(self, truths: Truths, there: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
         """What somebody labelled that is not among the judged, by reason."""
@@ -182,18 +184,6 @@ class _Day:
         """Whether it is of a camera that is asked for."""
         cameras = self._asked.cameras
         return not cameras or any(example_id.startswith(f"{camera}:") for camera in cameras)
-
-
-def _word(label: Label) -> list[GivenLabel]:
-    """What a label says of a thing; nothing where it only promises, or weighs what no label can."""
-    target = label.passage_id or label.frame_id
-    if target is None or not (math.isfinite(label.weight) and label.weight > 0):
-        return []
-    return [GivenLabel(target, label.label, label.source, label.labelled_at, label.weight)]
-
-
-def _bare(example: Example) -> Example:
-    return replace(example, frames=tuple(replace(frame, picture=b"") for frame in example.frames))
 
 
 def _judged(example: Example, truth: Truth) -> Judged:

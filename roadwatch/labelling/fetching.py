@@ -37,6 +37,11 @@ def kept_frames(kafka: KafkaSettings, origins: Mapping[str, Origin]) -> frozense
     return frozenset(name for name, at in origins.items() if at.offset >= first[at.topic, at.partition])
 
 
+def without_pictures(example: Example) -> Example:
+    """Return the example as light as it can be."""
+    return replace(example, frames=tuple(replace(frame, picture=b"") for frame in example.frames))
+
+
 def with_pictures(examples: Iterable[Example], pictures: Mapping[str, bytes]) -> Iterator[Example]:
     """Give the examples, those of their frames alone of which there is a picture; those without any are left out."""
     for example in examples:

@@ -145,7 +145,7 @@ class Keeper:
 
     def _round(self, records: Sequence[Received]) -> Kept:
         labels = list(self._labels(records))
-        words = [word for label in labels if (word := _word(label))]
+        words = [word for label in labels if (word := word_of(label))]
         found = Kept(labels=len(words), unreadable=len(records) - len(labels))
         found.new = self._ledger.add(words)
         self._keep_pictures({word.example_id for word in words if word.label is not None}, found)
@@ -214,8 +214,8 @@ def _taken(reader: SpanReader, before_ms: int) -> Iterator[Received]:
             return
 
 
-def _word(label: Label) -> GivenLabel | None:
-    """What a label says; None of one that only promises, or is no word that can be counted."""
+def word_of(label: Label) -> GivenLabel | None:
+    """Return what a label says; None of one that only promises, or is no word that can be counted."""
     target = label.passage_id or label.frame_id
     if target is None or not (math.isfinite(label.weight) and label.weight > 0):
         return None

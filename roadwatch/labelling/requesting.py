@@ -10,7 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -23,7 +23,7 @@ from processors.classifier import Classifier
 from roadwatch.explaining import Picture, model_for
 from roadwatch.labelling.days import DayExamples, Progress, examples_of_day
 from roadwatch.labelling.embedding import Embedding, embeddings_of
-from roadwatch.labelling.fetching import pictures_of, with_pictures
+from roadwatch.labelling.fetching import pictures_of, with_pictures, without_pictures
 from runtime.settings import Settings
 from schemas.errors import ConfigurationError
 from schemas.records import DayReport
@@ -108,7 +108,7 @@ def _known(ledger: Ledger, request_id: str) -> Request | None:
 
 def _again(archive: Archive, request: Request) -> Requested:
     kept = archive.read((asked.example_id for asked in request.asked), damaged=lambda _: None)
-    return Requested(request, False, {each.example_id: _bare(each) for each in kept}, (), ())
+    return Requested(request, False, {each.example_id: without_pictures(each) for each in kept}, (), ())
 
 
 def _check(settings: Settings, wanted: Wanted, found: DayExamples, reachable: Sequence[Example]) -> None:
@@ -188,8 +188,4 @@ def _record(
     is_new = ledger.ask(request)
     lost = tuple(name for name in asked if name not in shown)
     known = request if is_new else _known(ledger, wanted.request_id) or request
-    return Requested(known, is_new, {name: _bare(each) for name, each in shown.items()}, found.gone, lost)
-
-
-def _bare(example: Example) -> Example:
-    return replace(example, frames=tuple(replace(frame, picture=b"") for frame in example.frames))
+    return Requested(known, is_new, {name: without_pictures(each) for name, each in shown.items()}, found.gone, lost)

@@ -20,13 +20,9 @@ from models.registry.opening import open_registry
 from roadwatch.retraining.request import Progress, Retrained, RetrainRequest
 from roadwatch.retraining.session import retrained
 from roadwatch.retraining.testing import CHALLENGER
-from runtime.admin import TopicAdmin
-from runtime.registry import open_codec
+from roadwatch.told import alerts_told
 from runtime.settings import KafkaSettings, Settings
-from runtime.spans import read_all
-from schemas.errors import ConfigurationError, RecordError, RoadwatchError
-from schemas.records import Alert
-from schemas.topics import ALERTS
+from schemas.errors import ConfigurationError, RoadwatchError
 
 log = structlog.get_logger(__name__)
 
@@ -69,21 +65,11 @@ def followed(
 def is_alarmed(kafka: KafkaSettings) -> bool:
     """Whether an alert about accuracy is open or acknowledged; a broker that is away, and it is not known."""
     try:
-        TopicAdmin(kafka).require()
-        newest = {alert.alert_id: alert for alert in _alerts(kafka) if alert.metric == METRIC}
+        newest = {alert.alert_id: alert for alert in alerts_told(kafka) if alert.metric == METRIC}
     except RoadwatchError as error:
         log.warning("alerts cannot be read", error=str(error))
         return False
     return any(alert.state != "resolved" for alert in newest.values())
-
-
-def _alerts(kafka: KafkaSettings) -> Iterator[Alert]:
-    codec = open_codec(kafka)
-    for received in read_all(kafka, kafka.names.of(ALERTS)):
-        try:
-            yield codec.decode(received.value, Alert)
-        except RecordError as error:
-            log.warning("an alert cannot be read", offset=received.offset, error=str(error))
 
 
 def _labels(settings: Settings) -> int:
