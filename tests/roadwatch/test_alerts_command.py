@@ -9,8 +9,9 @@ from typing import Any, Self
 import pytest
 from typer.testing import CliRunner
 
+from roadwatch import told
 from roadwatch.cli import app
-from runtime import admin, clients, spans
+from runtime import admin, clients
 from runtime.clients import Received
 from schemas.codec import Codec
 from schemas.errors import BrokerUnavailableError, ConfigurationError
@@ -32,7 +33,7 @@ class Topics:
     sent: list[tuple[str, str, Record]] = field(default_factory=list)
 
     def read_all(self, _settings: object, topic: str) -> Iterator[Received]:
-        """In the place of `spans.read_all`."""
+        """In the place of `told.read_all`."""
         assert topic == "roadwatch.alerts"
         return (Received(topic, 0, n, b"", value, [], 0) for n, value in enumerate(self.alerts))
 
@@ -58,9 +59,9 @@ class Topics:
 def topics(monkeypatch: pytest.MonkeyPatch) -> Topics:
     """Two alerts are open, one is resolved: of each what was told of it, in order."""
     fog = alert(alert_id=FOG, rule="incident", camera_id="bridge", severity="warning", cause="fog", title="bridge: fog")
-    told = (alert(), fog, _over("old"), alert(state="acknowledged", by="anne"))
-    made = Topics([Codec().encode(each) for each in told])
-    monkeypatch.setattr(spans, "read_all", made.read_all)
+    states = (alert(), fog, _over("old"), alert(state="acknowledged", by="anne"))
+    made = Topics([Codec().encode(each) for each in states])
+    monkeypatch.setattr(told, "read_all", made.read_all)
     monkeypatch.setattr(clients, "Writer", made.writer)
     monkeypatch.setattr(admin.TopicAdmin, "require", lambda _self: None)
     return made
