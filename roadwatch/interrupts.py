@@ -3,12 +3,15 @@
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PREFIX, LEFT_BEHIND_S = "roadwatch-qualify-", 24 * 3600.0
+"How scratch folders are called; one this old is of a run that was killed: none lasts as long as a day."
 
 
 @contextmanager
@@ -38,10 +41,19 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="roadwatch-qualify-"))
+    """A folder that is gone afterwards, at the latest with another one a day after a kill."""
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         yield folder
     finally:
         with uninterrupted():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    since = time.time() - LEFT_BEHIND_S
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(FileNotFoundError):  # another run sweeps too
+            if folder.lstat().st_mtime < since:
+                shutil.rmtree(folder, ignore_errors=True)
