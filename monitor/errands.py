@@ -4,21 +4,22 @@
                ▲                       ├─ refused ──► a refusal, for the dead letters
                └── later, with backoff ┴─ deferred    this recipient waits, the others do not
 
-One mail for each alert, state and recipient, and one for each reminder: what the deliveries know is not sent again. A mail is recorded after the
-server took it, so only a kill between the two sends it twice, and then under the same Message-ID.
+One mail for each alert, state and recipient, and one for each reminder: what the deliveries know is not sent again. A mail
+is recorded after the server took it, so only a kill between the two sends it twice, and then under the same Message-ID.
+A channel is tried for a day and then given up, for it never says whether it will ever take what it did not.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from email.message import EmailMessage
 from typing import Literal, Protocol
 
 import structlog
 
-from monitor.mail import bare_address, compose, delivery_id, message_id, reminder_of, told_of
+from monitor.mail import bare_address, compose, delivery_id, ids_told, message_id, reminder_of, told_of
 from monitor.smtp import Transport
-from monitor.subscriptions import Subscriber, recipients_of
+from monitor.subscriptions import Subscriber, channel_of, recipients_of
 from schemas.errors import MailDeferredError, MailError, RoadwatchError
 from schemas.records import Alert, Delivery
 
@@ -31,6 +32,8 @@ Pictures = Callable[[Alert], Sequence[tuple[str, bytes]]]
 "Finds the pictures that show what an alert is about: frame id and JPEG of each."
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+CHANNEL_PATIENCE_S = 24 * 3600.0
+"So long a channel is tried with the same alert."
 
 
 class Deliveries(Protocol):
@@ -76,11 +79,13 @@ class Errand:
     alert: Alert
     "What they are told."
     waiting: list[str]
-    "Addresses that are not served yet."
+    "Addresses and channels that are not served yet."
     refusals: list[Refusal] = field(default_factory=list)
     "Recipients given up; whoever takes them to the dead letters empties the list."
     reminder: int = 0
     "Counts the reminders; 0 for the first mail."
+    taken_s: float = 0.0
+    "When it was taken up, by the monotonic clock."
     pictures: Sequence[tuple[str, bytes]] | None = None
     "Frame ids and JPEGs; None before they were looked for."
 
@@ -97,6 +102,8 @@ class Desk:
     "IANA name, for alerts that carry no report, and for counting days."
     reminder_days: int = 7
     "Days after which whoever was told of an open alert is reminded of it, again and again; 0 for never."
+    digest_at: time = time(7)
+    "When digests go out, by `timezone`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,122 +134,56 @@ class Stall:
     "What was said in the log about it."
 
 
-class Mailer:
-    """Serves errands; holds which recipients have to wait."""
+class Courier:
+    """Hands mails over and puts them on record; holds which recipients have to wait."""
 
-    def __init__(self, desk: Desk, transport: Transport, deliveries: Deliveries, around: Surroundings) -> None:
-        self._desk = desk
+    def __init__(self, sender: str, transport: Transport, deliveries: Deliveries, around: Surroundings) -> None:
+        """`sender`: the envelope's, with or without a name."""
+        self._sender = bare_address(sender)
         self._transport = transport
         self._deliveries = deliveries
         self._around = around
         self._stalls: dict[str, Stall] = {}
         self._unrecorded: list[Delivery] = []
 
-    def errands(self, alerts: Sequence[Alert]) -> list[Errand]:
-        """An errand for each alert, with the recipients to whom it was not delivered yet."""
-        self._record_late()
-        errands = [self._errand(alert) for alert in alerts]
-        ids = {self._delivery_id(errand, name) for errand in errands for name in errand.waiting}
-        known = self._deliveries.delivered(ids) if ids else set()
-        for errand in errands:
-            self._strike(errand, known)
-        return errands
-
-    def serve(self, errands: Iterable[Errand], go_on: Callable[[], bool] = lambda: True) -> None:
-        """Try every mail that is due, once, until `go_on` says no. A recipient's mails keep their order."""
-        self._record_late()
-        done: set[str] = set()
-        for errand in errands:
-            for recipient in list(errand.waiting):
-                if not go_on():
-                    return
-                if self._due(recipient):
-                    self._serve(errand, recipient, done)
-
-    def _errand(self, alert: Alert) -> Errand:
-        reminder = reminder_of(alert, self._desk.reminder_days, self._desk.timezone)
-        return Errand(alert, recipients_of(alert, self._desk.subscribers), reminder=reminder)
-
-    def _strike(self, errand: Errand, known: Collection[str]) -> None:
-        """Whoever was told already waits no more."""
-        for name in list(errand.waiting):
-            if self._delivery_id(errand, name) in known:
-                errand.waiting.remove(name)
-                self._around.count("known")
-
-    @staticmethod
-    def _delivery_id(errand: Errand, recipient: str) -> str:
-        return delivery_id(errand.alert, recipient, errand.reminder)
-
-    def _due(self, recipient: str) -> bool:
+    def due(self, recipient: str) -> bool:
+        """Whether the recipient's next mail may be tried."""
         stall = self._stalls.get(recipient)
         return stall is None or self._around.monotonic() >= stall.until
 
-    def _serve(self, errand: Errand, recipient: str, done: set[str]) -> None:
-        name = self._delivery_id(errand, recipient)
-        if name in done:  # the same alert stands twice among the errands
-            errand.waiting.remove(recipient)
-            self._around.count("known")
-            return
+    def carry(self, mail: EmailMessage, recipient: str, taken_s: float) -> bool:
+        """Whether the other side took the mail; if it may do so later, the recipient has to wait.
+
+        Raises MailError where it will not be taken, or a channel has not taken it for a day since `taken_s`.
+        """
         try:
-            self._transport.send(self._mail(errand, recipient), self._sender, bare_address(recipient))
+            self._transport.send(mail, self._sender, _envelope(recipient))
         except MailDeferredError as error:
             self._stall(recipient, error)
-        except MailError as error:
-            self._refuse(errand, recipient, error)
-        else:
-            done.add(name)
-            self._deliver(errand, recipient)
-
-    def _mail(self, errand: Errand, recipient: str) -> EmailMessage:
-        if errand.pictures is None:
-            errand.pictures = self._pictures(errand.alert)
-        return compose(
-            errand.alert,
-            self._desk.sender,
-            recipient,
-            at=self._around.clock(),
-            timezone=self._desk.timezone,
-            pictures=errand.pictures,
-            reminder=errand.reminder,
-        )
-
-    def _pictures(self, alert: Alert) -> Sequence[tuple[str, bytes]]:
-        try:
-            return self._around.pictures(alert)
-        except RoadwatchError as error:
-            log.warning("mail goes without pictures", alert=alert.alert_id, error=str(error))
-            return ()
-
-    @property
-    def _sender(self) -> str:
-        return bare_address(self._desk.sender)
-
-    def _deliver(self, errand: Errand, recipient: str) -> None:
-        alert, sender = errand.alert, self._desk.sender
-        errand.waiting.remove(recipient)
+            self._heed_patience(recipient, taken_s, error)
+            return False
+        except MailError:
+            self._stalls.pop(recipient, None)
+            raise
         self._around.count("delivered")
         if self._stalls.pop(recipient, None):
             log.info("mails are delivered again", recipient=recipient)
-        log.info("mail delivered", alert=alert.alert_id, state=told_of(alert, errand.reminder), recipient=recipient)
-        told = told_of(alert, errand.reminder)
-        message = message_id(alert, sender, recipient, told)
-        identity = self._delivery_id(errand, recipient), alert.alert_id, recipient, message
-        self._unrecorded.append(Delivery(*identity, self._around.clock()))
-        self._record_late()
+        return True
 
-    def _record_late(self) -> None:
+    def record(self, *deliveries: Delivery) -> None:
+        """Put deliveries on record, after those that a broken log did not take."""
+        self._unrecorded += deliveries
+        self.record_late()
+
+    def record_late(self) -> None:
         """Record what was delivered; what a broken log did not take waits here, or it would be mailed again."""
         while self._unrecorded:
             self._deliveries.record(self._unrecorded[0])
             self._unrecorded.pop(0)
 
-    def _refuse(self, errand: Errand, recipient: str, error: MailError) -> None:
-        errand.waiting.remove(recipient)
-        errand.refusals.append(Refusal(recipient, error))
-        self._stalls.pop(recipient, None)
-        self._around.count("refused")
-        log.error("mail refused for good", alert=errand.alert.alert_id, recipient=recipient, error=str(error))
+    def _heed_patience(self, recipient: str, taken_s: float, error: MailDeferredError) -> None:
+        if channel_of(recipient) and self._around.monotonic() - taken_s >= CHANNEL_PATIENCE_S:
+            raise MailError(f"{error}; given up after a day") from error
 
     def _stall(self, recipient: str, error: MailDeferredError) -> None:
         """Let the recipient wait, longer each time; the log hears of it when the reason changes."""
@@ -253,6 +194,116 @@ class Mailer:
         self._around.count("deferred")
         if before is None or before.reason != str(error):
             log.warning("mail deferred, tried again until it is taken", recipient=recipient, error=str(error))
+
+
+class Mailer:
+    """Serves errands."""
+
+    def __init__(self, desk: Desk, courier: Courier, deliveries: Deliveries, around: Surroundings) -> None:
+        self._desk = desk
+        self._courier = courier
+        self._deliveries = deliveries
+        self._around = around
+
+    def errands(self, alerts: Sequence[Alert]) -> list[Errand]:
+        """An errand for each alert, with the recipients to whom it was not delivered yet."""
+        self._courier.record_late()
+        errands = [self._errand(alert) for alert in alerts]
+        ids = {told for errand in errands for name in errand.waiting for told in self._ids_told(errand, name)}
+        known = self._deliveries.delivered(ids) if ids else set()
+        for errand in errands:
+            self._strike(errand, known)
+        return errands
+
+    def serve(self, errands: Iterable[Errand], go_on: Callable[[], bool] = lambda: True) -> None:
+        """Try every mail that is due, once, until `go_on` says no. A recipient's mails keep their order."""
+        self._courier.record_late()
+        done: set[str] = set()
+        for errand in errands:
+            for recipient in list(errand.waiting):
+                if not go_on():
+                    return
+                if self._courier.due(recipient):
+                    self._serve(errand, recipient, done)
+
+    def _errand(self, alert: Alert) -> Errand:
+        reminder = reminder_of(alert, self._desk.reminder_days, self._desk.timezone)
+        recipients = recipients_of(alert, self._desk.subscribers)
+        return Errand(alert, recipients, reminder=reminder, taken_s=self._around.monotonic())
+
+    def _strike(self, errand: Errand, known: set[str]) -> None:
+        """Whoever was told already waits no more."""
+        for name in list(errand.waiting):
+            if not known.isdisjoint(self._ids_told(errand, name)):
+                errand.waiting.remove(name)
+                self._around.count("known")
+
+    @staticmethod
+    def _ids_told(errand: Errand, recipient: str) -> set[str]:
+        return ids_told(errand.alert, recipient, errand.reminder)
+
+    @staticmethod
+    def _delivery_id(errand: Errand, recipient: str) -> str:
+        return delivery_id(errand.alert, recipient, errand.reminder)
+
+    def _serve(self, errand: Errand, recipient: str, done: set[str]) -> None:
+        name = self._delivery_id(errand, recipient)
+        if name in done:  # the same alert stands twice among the errands
+            errand.waiting.remove(recipient)
+            self._around.count("known")
+            return
+        try:
+            taken = self._courier.carry(self._mail(errand, recipient), recipient, errand.taken_s)
+        except MailError as error:
+            self._refuse(errand, recipient, error)
+            return
+        if taken:
+            done.add(name)
+            self._deliver(errand, recipient)
+
+    def _mail(self, errand: Errand, recipient: str) -> EmailMessage:
+        return compose(
+            errand.alert,
+            self._desk.sender,
+            recipient,
+            at=self._around.clock(),
+            timezone=self._desk.timezone,
+            pictures=self._pictures_for(errand, recipient),
+            reminder=errand.reminder,
+        )
+
+    def _pictures_for(self, errand: Errand, recipient: str) -> Sequence[tuple[str, bytes]]:
+        """Channels get words alone: whether a service takes pictures it says by failing, when the words are told."""
+        if channel_of(recipient):
+            return ()
+        if errand.pictures is None:
+            errand.pictures = self._pictures(errand.alert)
+        return errand.pictures
+
+    def _pictures(self, alert: Alert) -> Sequence[tuple[str, bytes]]:
+        try:
+            return self._around.pictures(alert)
+        except RoadwatchError as error:
+            log.warning("mail goes without pictures", alert=alert.alert_id, error=str(error))
+            return ()
+
+    def _deliver(self, errand: Errand, recipient: str) -> None:
+        alert, told = errand.alert, told_of(errand.alert, errand.reminder)
+        errand.waiting.remove(recipient)
+        log.info("mail delivered", alert=alert.alert_id, state=told, recipient=recipient)
+        message = message_id(alert, self._desk.sender, recipient, told)
+        identity = self._delivery_id(errand, recipient), alert.alert_id, recipient, message
+        self._courier.record(Delivery(*identity, self._around.clock()))
+
+    def _refuse(self, errand: Errand, recipient: str, error: MailError) -> None:
+        errand.waiting.remove(recipient)
+        errand.refusals.append(Refusal(recipient, error))
+        self._around.count("refused")
+        log.error("mail refused for good", alert=errand.alert.alert_id, recipient=recipient, error=str(error))
+
+
+def _envelope(recipient: str) -> str:
+    return recipient if channel_of(recipient) else bare_address(recipient)
 
 
 def backoff_s(tries: int, random: float) -> float:

@@ -1,4 +1,4 @@
-"""A mail about an alert, for one recipient: its headers, its text and HTML parts, and the names of its deliveries."""
+"""A mail for one recipient, about an alert or several: its headers, its text and HTML parts, and the names of its deliveries."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from monitor.mail_figures import Picture, letter_of, one_line
 from monitor.mail_html import html_of
 from monitor.mail_text import subject_of, text_of
-from schemas.records import Alert
+from monitor.subscriptions import RANKS, channel_of
+from schemas.records import Alert, Severity
 from schemas.times import MICROSECOND
 
 ID_HEADER = "X-Roadwatch-Alert-Id"
@@ -47,20 +48,32 @@ def compose(
     """
     shown = [(name, jpeg) for name, jpeg in pictures if fits(jpeg)][:PICTURES_SHOWN]
     letter = letter_of(alert, timezone, [Picture(one_line(name), _cid(name, sender)) for name, _ in shown], reminder)
-    mail = EmailMessage(policy=SMTP)
+    mail = begin(sender, recipient, at)
     mail["Subject"] = subject_of(alert, reminder)
-    mail["From"] = _address(sender, "Roadwatch")
-    mail["To"] = _address(recipient, "")
-    mail["Date"] = format_datetime(at)
     _add_thread(mail, alert, sender, recipient, reminder)
     mail[ID_HEADER] = letter.alert_id
     mail[SEVERITY_HEADER] = alert.severity
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
-    # Quoted-printable, for base64 would hide the mail from people who look at the file, and displeases spam filters.
-    mail.set_content(text_of(letter), cte="quoted-printable")
-    mail.add_alternative(html_of(letter), subtype="html", cte="quoted-printable")
+    fill(mail, text_of(letter), html_of(letter))
     _add_pictures(mail, shown, sender)
     return mail
+
+
+def begin(sender: str, recipient: str, at: datetime) -> EmailMessage:
+    """A mail without subject and parts; one to a channel names nobody, for there is no such address."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _address(sender, "Roadwatch")
+    if channel_of(recipient) is None:
+        mail["To"] = _address(recipient, "")
+    mail["Date"] = format_datetime(at)
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
+    return mail
+
+
+def fill(mail: EmailMessage, text: str, html: str) -> None:
+    """Give a mail its two parts."""
+    # Quoted-printable, for base64 would hide the mail from people who look at the file, and displeases spam filters.
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
 
 
 def fits(jpeg: bytes) -> bool:
@@ -102,12 +115,29 @@ def delivery_id(alert: Alert, recipient: str, reminder: int = 0) -> str:
     return f"{alert.alert_id}|{told_of(alert, reminder)}|{recipient}"
 
 
+def digested_id(alert: Alert, recipient: str, reminder: int = 0, severity: Severity | None = None) -> str:
+    """The same where a digest told it: it says how severe the alert was, for what became worse since is still news."""
+    return f"{alert.alert_id}|{told_of(alert, reminder)}/{severity or alert.severity}|{recipient}"
+
+
+def ids_told(alert: Alert, recipient: str, reminder: int = 0) -> set[str]:
+    """Every delivery after which the alert, as severe as it is, is no news to a recipient."""
+    known = (severity for severity in RANKS if RANKS[severity] >= RANKS[alert.severity])
+    digested = {digested_id(alert, recipient, reminder, severity) for severity in known}
+    return {delivery_id(alert, recipient, reminder), *digested}
+
+
 def message_id(alert: Alert, sender: str, recipient: str, told: str | None = None) -> str:
     """The Message-ID of the mail about an alert; `told` is another state, or a reminder such as `open#2`.
 
     It depends on nothing else: a mail that is sent twice is recognised as the same one.
     """
-    named = "\x00".join((alert.alert_id, told or alert.state, recipient))
+    return message_id_of(sender, alert.alert_id, told or alert.state, recipient)
+
+
+def message_id_of(sender: str, *names: str) -> str:
+    """A Message-ID that depends on the names alone, and on the sender's domain."""
+    named = "\x00".join(names)
     return f"<{hashlib.sha256(named.encode()).hexdigest()[:40]}@{_domain(sender)}>"
 
 

@@ -1,4 +1,4 @@
-"""The HTML part of a mail about an alert.
+"""The HTML part of a mail about an alert, and what those about several are made of.
 
 Mail clients are not browsers: tables hold the layout, styles stand in the elements, nothing is loaded from elsewhere.
 The style sheet in the head only adds to that, for the clients that read it: dark colours and narrow screens.
@@ -52,22 +52,30 @@ STYLE_SHEET = """
 
 def html_of(letter: Letter) -> str:
     """The whole HTML document; every word that came from outside is escaped."""
-    parts = [_banner(letter), _opening(letter), _measure(letter), _facts(letter), _reason(letter.reason)]
+    parts = [
+        banner(letter.tone, letter.tone.capitalize()),
+        _opening(letter),
+        _measure(letter),
+        _facts(letter),
+        _reason(letter.reason),
+    ]
     parts += [_actions(letter), *map(_plot, letter.plots), _pictures(letter.pictures)]
     if letter.figures:
         parts += [_day(letter.figures), _matrix(letter.figures.matrix), _notes(letter.figures)]
-    parts.append(_footer(letter))
-    return _page(letter, "\n".join(part for part in parts if part))
+    parts.append(ending(_ending(letter)))
+    return page(letter.title, letter.tone, _preview(letter), parts)
 
 
-def _page(letter: Letter, rows: str) -> str:
-    strong, _ = COLOURS[letter.tone]
+def page(title: str, tone: Tone, preview: str, parts: Iterable[str]) -> str:
+    """The document around some parts, without those that are empty; `preview` is what list views show after the subject."""
+    strong, _ = COLOURS[tone]
+    rows = "\n".join(part for part in parts if part)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">
-<title>{escape(letter.title)}</title><style>{STYLE_SHEET.replace("ON_DARK", ON_DARK[letter.tone])}</style></head>
+<title>{escape(title)}</title><style>{STYLE_SHEET.replace("ON_DARK", ON_DARK[tone])}</style></head>
 <body class="ground" style="margin:0;padding:0;background:{GROUND}">
-<div style="display:none;max-height:0;overflow:hidden">{escape(_preview(letter))}</div>
+<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>
 <table role="presentation" class="ground" width="100%" cellpadding="0" cellspacing="0" style="background:{GROUND}">
 <tr><td class="page" align="center" style="padding:24px 12px">
 <table role="presentation" class="paper" width="100%" cellpadding="0" cellspacing="0" style="max-width:640px;{FONT};\
@@ -78,37 +86,47 @@ background:{PAPER};border-radius:10px;border-top:5px solid {strong};text-align:l
 
 
 def _preview(letter: Letter) -> str:
-    """What list views show after the subject."""
     measure = f"{letter.measured.capitalize()} {letter.value}, {letter.compared}. " if letter.value else ""
     return f"{measure}{letter.summary}"[:160]
 
 
-def _part(content: str, padding: str = "0 32px 24px") -> str:
+def part(content: str, padding: str = "0 32px 24px") -> str:
+    """A part of the page, as wide as it is."""
     return f'<tr><td class="part" style="padding:{padding}">{content}</td></tr>'
 
 
-def _heading(text: str) -> str:
+def heading(text: str) -> str:
+    """What stands over a part."""
     return f'<h2 class="ink" style="margin:0 0 10px;font-size:15px;line-height:20px;color:{INK}">{escape(text)}</h2>'
 
 
-def _banner(letter: Letter) -> str:
-    strong, pale = COLOURS[letter.tone]
-    return _part(
+def banner(tone: Tone, word: str) -> str:
+    """The product's name, and a word on the tone's colour."""
+    return part(
         f"""<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>
 <td class="muted" style="font-size:13px;font-weight:600;letter-spacing:.04em;color:{MUTED}">Roadwatch</td>
-<td align="right"><span style="display:inline-block;padding:3px 12px;border-radius:12px;font-size:13px;\
-line-height:18px;font-weight:600;color:{strong};background:{pale}">{letter.tone.capitalize()}</span></td></tr></table>""",
+<td align="right">{pill(tone, word)}</td></tr></table>""",
         "22px 32px 18px",
     )
 
 
+def pill(tone: Tone, word: str, size: int = 13) -> str:
+    """A word on the tone's colour."""
+    strong, pale = COLOURS[tone]
+    return f"""<span style="display:inline-block;padding:3px 12px;border-radius:12px;font-size:{size}px;\
+line-height:{size + 5}px;font-weight:600;white-space:nowrap;color:{strong};background:{pale}">{escape(word)}</span>"""
+
+
 def _opening(letter: Letter) -> str:
-    paragraphs = [paragraph for paragraph in letter.summary.split("\n") if paragraph.strip()]
+    return opening(letter.title, [paragraph for paragraph in letter.summary.split("\n") if paragraph.strip()])
+
+
+def opening(title: str, paragraphs: Iterable[str]) -> str:
+    """The title, and what is said first."""
     style = f"margin:0 0 8px;font-size:15px;line-height:23px;color:{INK}"
     body = "".join(f'<p class="ink" style="{style}">{escape(paragraph)}</p>' for paragraph in paragraphs)
-    title = escape(letter.title)
-    return _part(
-        f'<h1 class="ink" style="margin:0 0 12px;font-size:22px;line-height:29px;color:{INK}">{title}</h1>{body}',
+    return part(
+        f'<h1 class="ink" style="margin:0 0 12px;font-size:22px;line-height:29px;color:{INK}">{escape(title)}</h1>{body}',
         "0 32px 16px",
     )
 
@@ -118,7 +136,7 @@ def _measure(letter: Letter) -> str:
         return ""
     strong, _ = COLOURS[letter.tone]
     basis = f"<br>measured on {escape(letter.basis)}" if letter.basis else ""
-    return _part(
+    return part(
         f"""<table role="presentation" cellpadding="0" cellspacing="0"><tr>
 <td class="value" style="font-size:42px;line-height:48px;font-weight:700;white-space:nowrap;padding-right:18px;\
 color:{strong}">{escape(letter.value)}</td>
@@ -155,7 +173,7 @@ def _facts(letter: Letter) -> str:
         f'<td class="ink" style="{value}">{escape(text)}</td></tr>'
         for name, text in letter.facts
     )
-    return _part(f'<table role="presentation" cellpadding="0" cellspacing="0">{rows}</table>')
+    return part(f'<table role="presentation" cellpadding="0" cellspacing="0">{rows}</table>')
 
 
 def _reason(reason: Reason | None) -> str:
@@ -165,13 +183,13 @@ def _reason(reason: Reason | None) -> str:
     evidence = _list("ul", reason.evidence) if reason.evidence else ""
     style = f"background:{GROUND};border-radius:8px;padding:14px 16px"
     table = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0">'
-    return _part(f'{table}<tr><td class="marked" style="{style}">{_heading(reason.name)}{evidence}</td></tr></table>')
+    return part(f'{table}<tr><td class="marked" style="{style}">{heading(reason.name)}{evidence}</td></tr></table>')
 
 
 def _actions(letter: Letter) -> str:
     if not letter.actions:
         return ""
-    return _part(_heading("What to do") + _list("ol", letter.actions))
+    return part(heading("What to do") + _list("ol", letter.actions))
 
 
 def _list(kind: str, items: Iterable[str]) -> str:
@@ -182,7 +200,7 @@ def _list(kind: str, items: Iterable[str]) -> str:
 
 def _plot(plot: Plot) -> str:
     bars = _upright(plot.bars) if plot.upright else _lying(plot.bars)
-    return _part(_heading(plot.heading) + bars + _muted(plot.note))
+    return part(heading(plot.heading) + bars + muted(plot.note))
 
 
 def _upright(bars: Iterable[Bar]) -> str:
@@ -226,7 +244,7 @@ def _line(bar: Bar) -> str:
 
 def _pictures(pictures: Iterable[Picture]) -> str:
     shown = "".join(map(_picture, pictures))
-    return _part(_heading("Pictures that show it") + shown) if shown else ""
+    return part(heading("Pictures that show it") + shown) if shown else ""
 
 
 def _picture(picture: Picture) -> str:
@@ -243,10 +261,10 @@ def _day(figures: Figures) -> str:
     rows = "".join(_figures_row(row) for row in figures.rows)
     left_out = ""
     if figures.cameras_left_out:
-        left_out = _muted(f"{figures.cameras_left_out} more cameras are not shown; these are the least accurate.")
+        left_out = muted(f"{figures.cameras_left_out} more cameras are not shown; these are the least accurate.")
     table = f"""<table class="figures" width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse">\
 <tr>{head}</tr>{rows}</table>"""
-    return _part(_heading(f"The day’s figures: {figures.day}") + table + left_out)
+    return part(heading(f"The day’s figures: {figures.day}") + table + left_out)
 
 
 def _head_cell(name: str, *, first: bool = False) -> str:
@@ -278,8 +296,8 @@ def _matrix(matrix: Matrix | None) -> str:
     rows = "".join(
         _matrix_row(label, counts, matrix.labels) for label, counts in zip(matrix.labels, matrix.counts, strict=True)
     )
-    return _part(
-        _heading("What was taken for what")
+    return part(
+        heading("What was taken for what")
         + f'<table class="figures" cellpadding="0" cellspacing="0" style="border-collapse:collapse">\
 <tr><td class="line" style="border-bottom:2px solid {LINE}"></td>{head}</tr>{rows}</table>'
     )
@@ -301,20 +319,25 @@ def _tint(right: bool, share: float) -> str:
 
 
 def _notes(figures: Figures) -> str:
-    changes = _heading("Changes found") + _list("ul", figures.changes) if figures.changes else ""
-    absent = _muted(f"Sent nothing on this day: {', '.join(figures.absent)}") if figures.absent else ""
-    return _part(changes + absent) if changes or absent else ""
+    changes = heading("Changes found") + _list("ul", figures.changes) if figures.changes else ""
+    absent = muted(f"Sent nothing on this day: {', '.join(figures.absent)}") if figures.absent else ""
+    return part(changes + absent) if changes or absent else ""
 
 
-def _muted(text: str) -> str:
+def muted(text: str) -> str:
+    """A line that stands back."""
     return f'<p class="muted" style="margin:8px 0 0;font-size:13px;line-height:19px;color:{MUTED}">{escape(text)}</p>'
 
 
-def _footer(letter: Letter) -> str:
+def _ending(letter: Letter) -> str:
     model = f"Model {', '.join(letter.figures.model_versions)}. " if letter.figures else ""
-    text = (
+    return (
         f"{model}Alert {letter.alert_id}. You get this mail because your address has a subscription to alerts like this"
         " one; subscriptions are under mail.subscriptions in Roadwatch’s settings."
     )
+
+
+def ending(text: str) -> str:
+    """What stands at the foot of the page."""
     return f"""<tr><td class="part muted line" style="padding:16px 32px 22px;border-top:1px solid {LINE};font-size:12px;\
 line-height:18px;color:{MUTED};word-break:break-word">{escape(text)}</td></tr>"""

@@ -1,27 +1,32 @@
 """The mailer as a service: alerts from Kafka to inboxes.
 
-    alerts ─► backlog of errands ─► mails ─► deliveries ─► offsets committed
-                   └─ unreadable, or refused for a recipient ─► alerts.dlq
+    alerts ─┬► backlog of errands ─► mails ─► deliveries ─► offsets committed
+            │      └─ unreadable, or refused for a recipient ─► alerts.dlq
+            └► read whole when a digest is due ─► one mail ─► deliveries
 
 An offset is committed once its alert and all before it are done with, so that a killed mailer finds them again.
-While a server is away the alerts wait in the backlog, and the consumer goes on polling to keep its partition.
+While a server is away the alerts wait in the backlog, and the consumer goes on polling to keep its partition. Whoever
+holds the alerts' partition sends the digests.
 """
 
 import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from monitor.errands import Desk, Errand, Mailer, Outcome, Pictures, Surroundings
+from monitor.channels import ChannelTransport, Routes, open_channels
+from monitor.digester import Digester
+from monitor.digests import Logged
+from monitor.errands import Courier, Desk, Errand, Mailer, Outcome, Pictures, Surroundings
 from monitor.policies import subscribers_of
-from monitor.smtp import SmtpServer, SmtpTransport
+from monitor.smtp import SmtpServer, SmtpTransport, Transport
 from runtime.admin import TopicAdmin
 from runtime.clients import Outgoing, Reader, Received, Writer
 from runtime.registry import open_codec
@@ -73,6 +78,28 @@ class KafkaDeliveries:
         self._writer.flush()
 
 
+class KafkaAlerts:
+    """The alerts as they stand on their topic: as often as each has changed, or fewer where Kafka has compacted them."""
+
+    def __init__(self, settings: KafkaSettings, codec: Codec) -> None:
+        self._settings = settings
+        self._codec = codec
+
+    def logged(self) -> Iterator[Logged]:
+        """Read them from the beginning to the end, without reports and findings, which are large.
+
+        What cannot be read is left out here; it becomes a dead letter when its turn comes.
+        """
+        for record in read_all(self._settings, self._settings.names.of(ALERTS)):
+            try:
+                alert = self._codec.decode(record.value, Alert)
+            except RecordError as error:
+                log.warning("an alert cannot be read and is in no digest", offset=record.offset, error=str(error))
+                continue
+            at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+            yield Logged(replace(alert, report=None, findings=()), at)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An alert as it was read, and what is to be done about it."""
@@ -110,12 +137,26 @@ class DeadLetters:
         self._writer.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a mailer does with what it reads."""
+
+    mailer: Mailer
+    "Tells each alert at once."
+    digester: Digester
+    "Tells many at a time."
+    alerts: str
+    "The alerts' topic on this cluster."
+
+
 class Session:
     """One stay in the consumer group."""
 
-    def __init__(self, reader: Reader, mailer: Mailer, codec: Codec, dead_letters: DeadLetters) -> None:
+    def __init__(self, reader: Reader, work: Work, codec: Codec, dead_letters: DeadLetters) -> None:
         self._reader = reader
-        self._mailer = mailer
+        self._mailer = work.mailer
+        self._digester = work.digester
+        self._alerts = work.alerts
         self._codec = codec
         self._dead_letters = dead_letters
         self._backlog: list[Held] = []
@@ -127,6 +168,7 @@ class Session:
             BrokerError: the stay is over; what was not committed is read again in the next one.
 
         """
+        self._digester.forget()
         while not stop.is_set():
             alive()
             self._read(stop)
@@ -134,6 +176,13 @@ class Session:
             self._bury_refused()
             self._commit()
             WAITING.set(len(self._backlog))
+            self._serve_digests(stop)
+
+    def _serve_digests(self, stop: Event) -> None:
+        if (self._alerts, 0) in self._reader.assigned:  # the topic has one partition
+            self._digester.serve(_while_in_time(stop))
+        else:
+            self._digester.forget()
 
     def _read(self, stop: Event) -> None:
         room = LONGEST_BACKLOG - len(self._backlog)
@@ -195,25 +244,37 @@ def run_mailer(settings: Settings, stop: Event, instance: str | None = None, pic
     Raises:
         BrokerUnavailableError: nobody answers at the start; later on the broker is waited for.
         TopicError: topics are missing or not as the table says.
-        ConfigurationError: the password's file cannot be read.
+        ConfigurationError: a secret's file or a channel's URL cannot be read, or a subscription is to what there is not.
 
     """
     TopicAdmin(settings.kafka).require()
     codec = open_codec(settings.kafka)
-    transport = SmtpTransport(_server(settings.mail), _trust(settings.mail))
+    channels = ChannelTransport(open_channels(settings.mail), settings.mail.timeout_s)
+    transport = Routes(SmtpTransport(_server(settings.mail), _trust(settings.mail)), channels)
     with Writer(settings.kafka, codec, linger_ms=0) as writer:
-        deliveries = KafkaDeliveries(settings.kafka, writer)
-        mailer = Mailer(_desk(settings), transport, deliveries, _surroundings(pictures))
+        work = _work(settings, transport, KafkaDeliveries(settings.kafka, writer), codec, pictures)
         dead_letters = DeadLetters(writer, settings.kafka.names)
 
         def session() -> None:
-            topics = [settings.kafka.names.of(ALERTS)]
-            with Reader(settings.kafka, topics, settings.mail.group, instance=member) as reader:
-                Session(reader, mailer, codec, dead_letters).run(stop, Pulse(settings.service.heartbeat_file).beat)
+            with Reader(settings.kafka, [work.alerts], settings.mail.group, instance=member) as reader:
+                Session(reader, work, codec, dead_letters).run(stop, Pulse(settings.service.heartbeat_file).beat)
 
         member = instance or socket.gethostname()
         log.info("mailer is ready", server=settings.mail.host, subscriptions=len(settings.mail.subscriptions))
         run_sessions(session, stop)
+
+
+def _work(
+    settings: Settings, transport: Transport, deliveries: KafkaDeliveries, codec: Codec, pictures: Pictures
+) -> Work:
+    desk, around = _desk(settings), _surroundings(pictures)
+    courier = Courier(desk.sender, transport, deliveries, around)
+    alerts = KafkaAlerts(settings.kafka, codec)
+    return Work(
+        Mailer(desk, courier, deliveries, around),
+        Digester(desk, courier, deliveries, alerts.logged, around),
+        settings.kafka.names.of(ALERTS),
+    )
 
 
 def _server(mail: MailSettings) -> SmtpServer:
@@ -235,7 +296,7 @@ def _trust(mail: MailSettings) -> ssl.SSLContext | None:
 
 def _desk(settings: Settings) -> Desk:
     mail = settings.mail
-    return Desk(mail.sender, subscribers_of(mail), settings.monitor.timezone, mail.reminder_days)
+    return Desk(mail.sender, subscribers_of(mail), settings.monitor.timezone, mail.reminder_days, mail.digest_at)
 
 
 def _surroundings(pictures: Pictures) -> Surroundings:

@@ -1,8 +1,11 @@
 """The settings as the pure core wants them: apart from the app, so that whoever folds without Kafka loads no Faust."""
 
+from collections import Counter
+from collections.abc import Collection
+
 from monitor.cameras import Policy
 from monitor.rules import Rules, load_rules, shipped_rules
-from monitor.subscriptions import Subscriber
+from monitor.subscriptions import CHANNEL, Subscriber, channel_of
 from monitor.windows import Calendar
 from runtime.settings import MailSettings, MonitorSettings, Subscription
 from schemas.errors import ConfigurationError
@@ -30,17 +33,32 @@ def rules_of(settings: MonitorSettings) -> Rules:
 
 
 def subscribers_of(mail: MailSettings) -> tuple[Subscriber, ...]:
-    """Who gets which alerts; raises ConfigurationError naming each subscription with a cause that there is not."""
-    found, faults = list[Subscriber](), list[str]()
+    """Who gets which alerts.
+
+    Raises ConfigurationError naming each subscription with a cause or a channel that there is not, and each name that
+    two channels have.
+    """
+    names = [channel.name for channel in mail.channels]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    found, faults = list[Subscriber](), [f"two channels are called {name!r}; give one another name" for name in twice]
     for wish in mail.subscriptions:
         try:
-            found.append(_subscriber(wish))
+            found.append(_subscriber(wish, names))
         except ValueError as error:
-            faults.append(f"{wish.to}: {error}")
+            faults.append(f"{_recipient(wish)}: {error}")
     if faults:
         raise ConfigurationError("mail.subscriptions", faults)
     return tuple(found)
 
 
-def _subscriber(wish: Subscription) -> Subscriber:
-    return Subscriber(wish.to, wish.min_severity, frozenset(wish.cameras), frozenset(wish.causes), wish.resolved)
+def _subscriber(wish: Subscription, channels: Collection[str]) -> Subscriber:
+    if wish.to is not None and channel_of(wish.to) is not None:
+        raise ValueError("no mail address; a channel is named by `channel`, and not by `to`")
+    if wish.channel is not None and wish.channel not in channels:
+        raise ValueError(f"{wish.channel!r} is no channel; mail.channels has {', '.join(channels) or 'none'}")
+    cameras, causes = frozenset(wish.cameras), frozenset(wish.causes)
+    return Subscriber(_recipient(wish), wish.min_severity, cameras, causes, wish.resolved, wish.digest)
+
+
+def _recipient(wish: Subscription) -> str:
+    return f"{CHANNEL}{wish.channel}" if wish.to is None else wish.to

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from monitor.causes import CAUSES
 from schemas.records import Alert, Severity
 
 RANKS: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 
+Pace = Literal["daily", "weekly"]
+"""How often a digest goes out."""
+
+CHANNEL: Final = "channel:"
+"What stands before a channel's name, where an address stands for a mail."
+
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Somebody who gets mails about some alerts."""
+    """Somebody who is told of some alerts."""
 
     address: str
-    "Where the mails go, with or without a name."
+    "Where the mails go, with or without a name; `channel:NAME` for a channel."
     min_severity: Severity
     "The least severe alert that is mailed."
     cameras: frozenset[str]
@@ -22,7 +29,9 @@ class Subscriber:
     causes: frozenset[str] = frozenset()
     "Only alerts with one of these causes (see causes.toml); empty for every alert, also without a cause."
     resolved: bool = False
-    "Whether they are told when an alert is over."
+    "Whether they are told at once when an alert is over."
+    digest: Pace | None = None
+    "How often they get a digest; None: each alert at once."
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.causes - CAUSES.keys()):
@@ -31,9 +40,13 @@ class Subscriber:
     def wants(self, alert: Alert) -> bool:
         """Whether the alert is news for them, severe enough, about a camera of theirs, and has a cause of theirs."""
         news = alert.state == "open" or (alert.state == "resolved" and self.resolved)
+        return news and self.follows(alert)
+
+    def follows(self, alert: Alert) -> bool:
+        """Whether the alert is severe enough, about a camera of theirs, and has a cause of theirs, whatever its state."""
         severe = RANKS[alert.severity] >= RANKS[self.min_severity]
         caused = not self.causes or alert.cause in self.causes
-        return news and severe and caused and self._concerns(alert)
+        return severe and caused and self._concerns(alert)
 
     def _concerns(self, alert: Alert) -> bool:
         cameras = {alert.camera_id, *alert.cameras}
@@ -41,5 +54,11 @@ class Subscriber:
 
 
 def recipients_of(alert: Alert, subscribers: Iterable[Subscriber]) -> list[str]:
-    """The addresses that the alert goes to, each once, in the subscribers' order."""
-    return list(dict.fromkeys(subscriber.address for subscriber in subscribers if subscriber.wants(alert)))
+    """The addresses and channels that the alert goes to at once, each once, in the subscribers' order."""
+    at_once = (subscriber for subscriber in subscribers if subscriber.digest is None)
+    return list(dict.fromkeys(subscriber.address for subscriber in at_once if subscriber.wants(alert)))
+
+
+def channel_of(recipient: str) -> str | None:
+    """The name of the channel that a recipient is; None for an address."""
+    return recipient.removeprefix(CHANNEL) if recipient.startswith(CHANNEL) else None

@@ -302,6 +302,11 @@ class Reader:
         except KafkaException as error:
             raise as_broker_error(error, self._settings.bootstrap_servers) from error
 
+    @property
+    def assigned(self) -> set[tuple[str, int]]:
+        """The topics and partitions that are read here, and by no other member of the group; empty before the first read."""
+        return {(place.topic, place.partition) for place in self._consumer.assignment()}
+
     def commit(self, record: Received) -> None:
         """Say that this record and all before it in its partition are done."""
         after = TopicPartition(record.topic, record.partition, record.offset + 1)

@@ -9,14 +9,20 @@ All faults of a configuration are reported at once, as a ConfigurationError.
 
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from schemas.errors import ConfigurationError
 from schemas.records import Severity
@@ -143,6 +149,8 @@ class MonitorSettings(Section):
 
 
 def _address(text: str) -> str:
+    if "://" in text:  # not said: Apprise's hold secrets
+        raise ValueError("a URL is no mail address; name it under mail.channels, and give its name as channel")
     _, address = parseaddr(text)
     name, at, domain = address.partition("@")
     if not (name and at and domain) or not text.isprintable():
@@ -153,11 +161,42 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 
 
+def _without_offset(at: time) -> time:
+    if at.tzinfo is not None:
+        raise ValueError("a time of day in monitor.timezone has no offset; write '07:00'")
+    return at
+
+
+TimeOfDay = Annotated[time, AfterValidator(_without_offset)]
+
+
+ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+
+class Channel(Section):
+    """A channel other than mail, told by Apprise: a chat, a telephone, a webhook."""
+
+    name: ChannelName
+    "What subscriptions call it: small letters, digits, hyphens."
+    url: SecretStr | None = None
+    "Apprise's URL, such as `slack://…`, which holds secrets; better kept in a file."
+    url_file: Path | None = None
+    "Holds the URL."
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError(f"channel {self.name!r} needs a url or a url_file, and not both")
+        return self
+
+
 class Subscription(Section):
     """Who gets which alerts."""
 
-    to: Address
-    "The address."
+    to: Address | None = None
+    "The address; None for a channel."
+    channel: ChannelName | None = None
+    "A channel's name, as `mail.channels` has it; None for an address."
     min_severity: Severity = "warning"
     "The least severe alert that is mailed."
     cameras: tuple[str, ...] = ()
@@ -165,7 +204,15 @@ class Subscription(Section):
     causes: tuple[str, ...] = ()
     "Only alerts with one of these causes, such as `fog`; empty for every alert, also without a cause."
     resolved: bool = False
-    "Whether a mail says when an alert is over."
+    "Whether a mail says when an alert is over; digests always do."
+    digest: Literal["daily", "weekly"] | None = None
+    "All alerts of a day, or of a week, in one mail at `mail.digest_at`; None: each alert at once."
+
+    @model_validator(mode="after")
+    def _one_recipient(self) -> Self:
+        if (self.to is None) == (self.channel is None):
+            raise ValueError("a subscription needs an address (to) or a channel, and not both")
+        return self
 
 
 class MailSettings(Section):
@@ -193,6 +240,10 @@ class MailSettings(Section):
     "For each step of a delivery."
     reminder_days: int = Field(default=7, ge=0)
     "An alert that stays open is mailed again after so many days; 0 for never."
+    digest_at: TimeOfDay = time(7)
+    "When digests go out, in `monitor.timezone`: the daily ones each day, the weekly ones on Mondays."
+    channels: tuple[Channel, ...] = ()
+    "Channels other than mail, told by Apprise."
     subscriptions: tuple[Subscription, ...] = (Subscription(to="team@localhost"),)
     "Who gets which alerts."
 
@@ -303,6 +354,8 @@ def checked_settings(values: Mapping[str, Any], environment: Mapping[str, str], 
         return _Loaded(**values)
     except ValidationError as error:
         raise ConfigurationError(where, faults_of(error)) from error
+    except SettingsError as error:  # its cause holds what was given, which may be secret
+        raise ConfigurationError(where, [f"{error}; lists and tables are given as JSON"]) from None
 
 
 def faults_of(error: ValidationError) -> list[str]:
@@ -312,8 +365,14 @@ def faults_of(error: ValidationError) -> list[str]:
 
 def _fault(where: tuple[int | str, ...], message: str, value: object) -> str:
     name = ".".join(map(str, where)) or "settings"
-    shown = "" if "password" in name or isinstance(value, dict) else f" (seen: {value!r})"
+    shown = "" if _is_secret(name, value) else f" (seen: {value!r})"
     return f"{name}: {message.removeprefix('Value error, ')}{shown}"
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Passwords, channels' URLs wherever somebody put them, and tables, which may hold either."""
+    url = isinstance(value, str) and "://" in value and name.startswith("mail.")
+    return "password" in name or "channel" in name or url or isinstance(value, dict)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

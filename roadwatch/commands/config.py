@@ -15,7 +15,8 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def check(context: typer.Context, as_json: AsJson = False) -> None:
-    """Read settings, cameras, rules and subscriptions, and name every fault; exit code 2 when there is any."""
+    """Read settings, cameras, rules, subscriptions and channels, and name every fault; exit code 2 when there is any."""
+    from monitor.channels import open_channels
     from monitor.policies import rules_of, subscribers_of
     from producers.cameras import load_cameras
 
@@ -23,6 +24,7 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     cameras = _sound(faults, lambda: load_cameras(settings.cameras_file) if settings.cameras_file.exists() else ())
     rules = _sound(faults, lambda: rules_of(settings.monitor))
     _sound(faults, lambda: subscribers_of(settings.mail))
+    _sound(faults, lambda: tuple(open_channels(settings.mail)))
     if faults:
         raise ConfigurationError("settings", faults)
     if as_json:
@@ -43,5 +45,5 @@ def _sound(faults: list[str], read: Callable[[], tuple[T, ...]]) -> tuple[T, ...
 
 @app.command()
 def show(context: typer.Context) -> None:
-    """Print the settings in force as JSON; passwords are hidden."""
+    """Print the settings in force as JSON; passwords and channels' URLs are hidden."""
     print_json(settings_of(context).model_dump(mode="json"))

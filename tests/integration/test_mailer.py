@@ -6,15 +6,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import SecretStr
 
 from monitor.inbox import Inbox, KeptMail, read_mails
 from monitor.mail import delivery_id
 from runtime.clients import Outgoing, Reader, Writer
-from runtime.settings import KafkaSettings, Settings
+from runtime.settings import Channel, KafkaSettings, Settings, Subscription
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
@@ -22,6 +24,7 @@ from schemas.records import Alert
 from schemas.topics import ALERTS
 from tests.support.alerts import alert
 from tests.support.mailers import ANNE, BEN, delivered, has, mailing, with_mail
+from tests.support.services import Service, webhook
 from tests.support.smtp_servers import Script, smtp_server, unused_port
 from tests.support.waiting import eventually
 
@@ -180,3 +183,81 @@ def test_a_killed_mailer_loses_no_alert(settings: Settings, tmp_path: Path) -> N
     assert set(subjects(folder)) == {f"[Roadwatch] critical: Alert {n}" for n in range(60)}
     assert len({mail.message_id for mail in read_mails(folder)}) == 60
     assert len(subjects(folder)) <= 61
+
+
+def with_digest(settings: Settings, port: int) -> Settings:
+    """A daily digest for Anne, of what has been sent up to now; Ben gets each alert at once."""
+    settings = with_mail(settings, port, ANNE, BEN)
+    anne, ben = settings.mail.subscriptions
+    wanted = (anne.model_copy(update={"digest": "daily"}), ben)
+    changed = {"subscriptions": wanted, "digest_at": datetime.now(UTC).time()}
+    return settings.model_copy(update={"mail": settings.mail.model_copy(update=changed)})
+
+
+def to_anne(folder: Path) -> list[str]:
+    return [mail.subject for mail in read_mails(folder) if mail.recipient == ANNE]
+
+
+def test_a_digest_tells_once_what_was_sent_before_it(settings: Settings, tmp_path: Path) -> None:
+    """One mail, and all of it on record: neither a restart nor a later subscription at once tells it again."""
+    folder = tmp_path / "inbox"
+    alerts = some_alerts(5)
+    with Inbox(folder) as inbox:
+        send(settings.kafka, *alerts[:3])
+        settings = with_digest(settings, inbox.port)
+        with mailing(settings):  # for Ben three, for Anne three, the digest, and where the first one begins
+            assert eventually(lambda: len(delivered(settings)) == 8)
+        with mailing(settings):
+            for number in (3, 4):  # once Ben has the second, digests were looked at since the first
+                send(settings.kafka, alerts[number])
+                assert eventually(has(folder, number + 2))
+        assert to_anne(folder) == ["[Roadwatch] 3 new alerts: Alert 0"]
+        send(settings.kafka, *alerts)
+        with mailing(with_mail(settings, inbox.port)):
+            assert eventually(has(folder, 8))
+    assert to_anne(folder)[1:] == ["[Roadwatch] critical: Alert 3", "[Roadwatch] critical: Alert 4"]
+    assert unread(settings) == []
+
+
+def test_of_several_mailers_one_holds_the_alerts(settings: Settings) -> None:
+    """It alone sends digests."""
+    topic = settings.kafka.names.of(ALERTS)
+
+    def reader(instance: str) -> Reader:
+        return Reader(settings.kafka, [topic], settings.mail.group, instance=instance)
+
+    with reader("1") as first:
+        assert first.assigned == set()
+        assert eventually(lambda: first.read() == [] and first.assigned == {(topic, 0)})
+        with reader("2") as second:
+            for _ in range(10):
+                assert first.read() + second.read() == []
+            assert len(first.assigned | second.assigned) == len(first.assigned) + len(second.assigned) == 1
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # as Apprise loads its services
+def test_a_channel_and_a_mailbox_are_told_side_by_side(settings: Settings, tmp_path: Path) -> None:
+    """Each has its delivery on record, and after a restart neither is told again."""
+    service = Service(status=503)
+    with Inbox(tmp_path / "inbox") as inbox, webhook(service) as port:
+        settings = with_channel(with_mail(settings, inbox.port), port)
+        send(settings.kafka, alert())
+        with mailing(settings):
+            assert eventually(lambda: service.tries > 0 and len(delivered(settings)) == 1)
+            service.status = 200
+            assert eventually(lambda: len(delivered(settings)) == 2)
+        send(settings.kafka, alert(alert_id="last"))
+        with mailing(settings):
+            assert eventually(lambda: len(delivered(settings)) == 4)
+    assert delivered(settings) == {
+        delivery_id(one, name) for one in (alert(), alert(alert_id="last")) for name in (ANNE, "channel:ops")
+    }
+    assert (len(service.told), len(subjects(tmp_path / "inbox"))) == (2, 2)
+
+
+def with_channel(settings: Settings, port: int) -> Settings:
+    """One more subscription, of a channel that leads to a port."""
+    channel = Channel(name="ops", url=SecretStr(f"json://127.0.0.1:{port}"))
+    subscriptions = (*settings.mail.subscriptions, Subscription(channel="ops"))
+    changed = {"channels": (channel,), "subscriptions": subscriptions}
+    return settings.model_copy(update={"mail": settings.mail.model_copy(update=changed)})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.errands import Desk, Mailer, MemoryDeliveries, Outcome, Surroundings, backoff_s
+from monitor.errands import Courier, Desk, Mailer, MemoryDeliveries, Outcome, Surroundings, backoff_s
 from monitor.mail import message_id
 from monitor.smtp import MemoryTransport
 from monitor.subscriptions import Subscriber
@@ -38,7 +38,8 @@ class Office:
         subscribers = tuple(Subscriber(name, "info", frozenset(), resolved=True) for name in (ANNE, BEN))
         around = Surroundings(lambda: NOON, lambda: self.now_s, lambda: 1.0, self.outcomes.append, self.look)
         desk = Desk(SENDER, subscribers, "UTC", self.reminder_days)
-        self.mailer = Mailer(desk, self.transport, self.deliveries, around)
+        courier = Courier(SENDER, self.transport, self.deliveries, around)
+        self.mailer = Mailer(desk, courier, self.deliveries, around)
 
     def look(self, found: Alert) -> list[tuple[str, bytes]]:
         """Find pictures, unless that is broken."""
@@ -125,7 +126,8 @@ def test_an_alert_that_became_worse_is_mailed_to_whoever_was_not_told(office: Of
     """Those who were told of the warning have that mail."""
     patient = Subscriber(BEN, "critical", frozenset())
     desk = Desk(SENDER, (Subscriber(ANNE, "warning", frozenset()), patient), "UTC")
-    mailer = Mailer(desk, office.transport, office.deliveries, Surroundings(lambda: NOON, lambda: 0.0, lambda: 1.0))
+    around = Surroundings(lambda: NOON, lambda: 0.0, lambda: 1.0)
+    mailer = Mailer(desk, Courier(SENDER, office.transport, office.deliveries, around), office.deliveries, around)
     mailer.serve(mailer.errands([alert(severity="warning")]))
     mailer.serve(mailer.errands([alert(severity="critical")]))
     assert office.served == [ANNE, BEN]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.subscriptions import Subscriber, recipients_of
+from monitor.subscriptions import Subscriber, channel_of, recipients_of
 from schemas.records import AlertState, Severity
 from tests.support.alerts import alert
 
@@ -72,3 +72,20 @@ def test_an_address_with_two_fitting_subscriptions_is_named_once() -> None:
     names = ["a@example.com", "b@example.com", "a@example.com"]
     subscribers = [Subscriber(name, "info", frozenset()) for name in names]
     assert recipients_of(alert(), subscribers) == ["a@example.com", "b@example.com"]
+
+
+def test_whoever_has_a_digest_is_told_nothing_at_once() -> None:
+    """Unless by another subscription."""
+    daily = Subscriber("a@example.com", "info", frozenset(), digest="daily")
+    assert recipients_of(alert(), [daily]) == []
+    assert recipients_of(alert(), [daily, Subscriber("a@example.com", "critical", frozenset())]) == ["a@example.com"]
+
+
+@pytest.mark.parametrize("state", ["open", "acknowledged", "resolved"])
+def test_what_somebody_follows_they_follow_to_its_end(state: AlertState) -> None:
+    """A digest tells what is over, too."""
+    assert Subscriber("team@example.com", "info", frozenset(), digest="daily").follows(alert(state=state))
+
+
+def test_a_channel_is_told_from_an_address() -> None:
+    assert (channel_of("channel:ops"), channel_of("ops@example.com")) == ("ops", None)

@@ -77,16 +77,22 @@ def test_all_faults_of_settings_and_their_places_are_told(tmp_path: Path) -> Non
 
 
 def test_faults_of_what_the_settings_name_are_told_at_once(tmp_path: Path) -> None:
-    """Of cameras, rules and subscriptions."""
+    """Of cameras, rules, subscriptions and channels."""
     (tmp_path / "roadwatch.toml").write_text(
-        '[monitor]\nrules_file = "rules.toml"\n[[mail.subscriptions]]\nto = "a@example.org"\ncauses = ["fogg"]\n',
+        '[monitor]\nrules_file = "rules.toml"\n[[mail.subscriptions]]\nto = "a@example.org"\ncauses = ["fogg"]\n'
+        '[[mail.channels]]\nname = "ops"\nurl = "nothing"\n',
         encoding="utf-8",
     )
     (tmp_path / "cameras.toml").write_text("[[cameras]]\n", encoding="utf-8")
     (tmp_path / "rules.toml").write_text('[[rules]]\nname = "mine"\nmetric = "acuracy"\n', encoding="utf-8")
     done = _run(tmp_path, "config", "check")
     assert done.returncode == 2
-    for said in ("cameras.toml: camera ''", "rules.toml: rule 'mine'", "a@example.org: 'fogg' is no cause"):
+    for said in (
+        "cameras.toml: camera ''",
+        "rules.toml: rule 'mine'",
+        "a@example.org: 'fogg' is no cause",
+        "channel 'ops': Apprise cannot read its URL",
+    ):
         assert said in done.stderr
 
 

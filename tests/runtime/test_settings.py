@@ -1,5 +1,6 @@
 """Settings come from a file and the environment; all faults are told at once, and secrets never."""
 
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,52 @@ def test_groups_are_named_after_the_topics_prefix(tmp_path: Path) -> None:
 def test_groups_are_ours_without_a_prefix() -> None:
     assert Settings().processor.group == "roadwatch-processor"
     assert Settings(kafka=KafkaSettings(topic_prefix="")).monitor.group == "roadwatch-monitor"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '[[mail.channels]]\nname = "ops"\nur1 = "slack://hunter2"',
+        '[[mail.channels]]\nname = "ops"\nurl = "slack://hunter2"\nurl_file = "x"',
+        '[[mail.channels]]\nname = "slack://hunter2"\nurl = "slack://hunter2"',
+        '[[mail.channel]]\nname = "ops"\nurl = "slack://hunter2"',
+        '[[channels]]\nname = "ops"\nurl = "slack://hunter2"',
+        '[mail]\nchannels = ["slack://hunter2"]',
+        '[mail]\nchannels = "slack://hunter2"',
+        '[[mail.subscriptions]]\nto = "slack://hunter2@x"',
+        '[[mail.subscriptions]]\nchannel = "slack://hunter2"',
+        '[[mail.subscriptions]]\nurl = "slack://hunter2"',
+    ],
+)
+def test_a_channels_url_is_not_said_in_a_fault(tmp_path: Path, given: str) -> None:
+    """Wherever somebody put it."""
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(_file(tmp_path, given), {})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_an_environment_that_is_no_json_is_a_fault_and_not_said() -> None:
+    with pytest.raises(ConfigurationError, match="as JSON") as refusal:
+        load_settings(None, {"ROADWATCH_MAIL__CHANNELS": "slack://hunter2"})
+    assert "hunter2" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+def test_a_channels_url_is_hidden_when_settings_are_shown(tmp_path: Path) -> None:
+    file = _file(tmp_path, '[[mail.channels]]\nname = "ops"\nurl = "slack://hunter2"')
+    settings = load_settings(file, {})
+    assert "hunter2" not in settings.model_dump_json() + repr(settings)
+
+
+@pytest.mark.parametrize("given", ['min_severity = "info"', 'to = "a@example.org"\nchannel = "ops"'])
+def test_a_subscription_is_of_an_address_or_a_channel(tmp_path: Path, given: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"needs an address \(to\) or a channel, and not both"):
+        load_settings(_file(tmp_path, f"[[mail.subscriptions]]\n{given}"), {})
+
+
+def test_digests_have_a_time_of_day_without_an_offset(tmp_path: Path) -> None:
+    """It is of the monitor's time zone, in TOML's notation or as text."""
+    for given in ("06:30:00", '"06:30"'):
+        assert load_settings(_file(tmp_path, f"[mail]\ndigest_at = {given}"), {}).mail.digest_at == time(6, 30)
+    with pytest.raises(ConfigurationError, match="has no offset"):
+        load_settings(_file(tmp_path, '[mail]\ndigest_at = "07:00+01:00"'), {})
