@@ -3,8 +3,9 @@
 observations ┐
 labels       ├─► cameras (table) ─► passages, alerts, camera-days
 telemetry    ┘ (counted)
-camera-days  ──► merger (table)  ─► reports, alerts
-models       ──────────────────────► alerts
+camera-days  ─┐
+models        ├► merger (table)  ─► reports, alerts
+the clock    ─┘
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from monitor.cameras import Policy
 from monitor.counters import CAMERA_STATES
 from monitor.devices import take_telemetry
 from monitor.folding import take_label, take_observations
-from monitor.merging import take_action, take_camera_day, take_settled
-from monitor.model_alerts import take_model_event
+from monitor.lookout import Lookout
+from monitor.merging import take_action, take_camera_day, take_model_event, take_settled
 from monitor.outcomes import Outcome, Position
 from monitor.policies import policy, rules_of
 from monitor.progress import Watch
@@ -35,8 +36,7 @@ from monitor.settling import Reading, Settler
 from monitor.shell import Intake, Outbox, is_left, leave
 from monitor.stillness import Stillness
 from monitor.stores import FileTable, TableFileError
-from monitor.transport import CommittedApp
-from monitor.windows import Calendar
+from monitor.transport import CommittedApp, OnePartition
 from runtime.clients import client_properties
 from runtime.settings import MonitorSettings, Settings
 from schemas.codec import Codec
@@ -76,14 +76,10 @@ class Folds:
     "Reads them."
     policy: Policy
     "When passages and days are over."
-    stillness: Stillness
-    "Hears of every batch."
 
     def observations(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a batch of predictions."""
-        batch = self.codec.decode(data, Observations)
-        self.stillness.hear(batch)
-        return take_observations(self.policy, values, batch, position)
+        return take_observations(self.policy, values, self.codec.decode(data, Observations), position)
 
     def label(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
         """Fold a label."""
@@ -103,14 +99,14 @@ class Folds:
         """Fold what somebody says of an alert."""
         return take_action(values, self.codec.decode(data, AlertAction), position)
 
-    def model_event(self, data: bytes, _values: Mapping[str, bytes], position: Position) -> Outcome:
-        """Tell of a model that was refused; the topic has no dead letters: what cannot be read is said, and counted."""
+    def model_event(self, data: bytes, values: Mapping[str, bytes], position: Position) -> Outcome:
+        """Fold a step in a model's life; the topic has no dead letters: what cannot be read is said, and counted."""
         try:
             event = self.codec.decode(data, ModelEvent)
         except RecordError as error:
             log.warning("model event is unreadable", offset=position.offset, why=str(error))
             return Outcome(counts=Counter(unreadable_model_events=1))
-        return take_model_event(self.policy.calendar, event)
+        return take_model_event(self.policy.calendar, values, event, position)
 
 
 def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
@@ -122,9 +118,8 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     """
     app = _bare_app(settings)
     app.watch = Watch()
-    app.stillness = Stillness(settings.monitor.silence_after, Calendar(settings.monitor.timezone))
     app.outbox = outbox = Outbox(app, settings.kafka.names, codec, app.watch)
-    folds = Folds(codec, policy(settings.monitor), app.stillness)
+    folds = Folds(codec, policy(settings.monitor))
     table, lock = _table(app, CAMERAS, settings.kafka.camera_partitions, FileTable), asyncio.Lock()
     reading = Reading(app, settings.kafka)
 
@@ -139,12 +134,14 @@ def monitor_app(settings: Settings, codec: Codec) -> CommittedApp:
     app.on_partitions_assigned.connect(published.forget, weak=False)
     app.on_partitions_assigned.connect(_say_assigned, weak=False)
     app.on_rebalance_complete.connect(_say_restored, weak=False)
-    merger, lock = _table(app, MERGER, 1, Table), asyncio.Lock()
+    merger, lock = _table(app, MERGER, 1, OnePartition), asyncio.Lock()
     merge = partial(take_settled, rules_of(settings.monitor), codec)
     settler = Settler(merger, merge, outbox, lock, reading, published.is_new)
     _agent(app, settings, Intake(CAMERA_DAYS, merger, folds.camera_day, outbox, lock, moves), settler.take)
     _agent(app, settings, Intake(ALERT_ACTIONS, merger, folds.action, outbox, lock, moves))
     _agent(app, settings, Intake(MODELS, merger, folds.model_event, outbox, lock, moves))
+    stillness = Stillness(settings.monitor.silence_after, folds.policy.calendar)
+    app.look = Lookout(app, merger, outbox, lock, settings.kafka, stillness).look
     return app
 
 

@@ -22,15 +22,17 @@ from itertools import groupby
 from typing import Any, NamedTuple, Self
 
 from monitor.alerting import AlertBook
+from monitor.model_alerts import follow
 from monitor.outcomes import Outcome, Position
 from monitor.presence import Presence
 from monitor.reporting import changes_between, day_report, headline
 from monitor.rules import History, Rules, judge
+from monitor.stillness import Look, Stillness
 from monitor.trust import Trust
-from monitor.windows import day_before
+from monitor.windows import Calendar, day_before
 from schemas.codec import Codec
 from schemas.errors import DecodingError
-from schemas.records import Alert, AlertAction, CameraDay, Part
+from schemas.records import Alert, AlertAction, CameraDay, ModelEvent, Part
 from schemas.times import from_us, to_us
 
 STATE, MEMORY, OFFSETS = "merger", "memory", "offsets"
@@ -197,9 +199,11 @@ class _Offsets:
     "The last word on an alert that was taken in."
     newest_ms: int = -1
     "When the newest record was logged whose camera-day waits; -1 when none waits."
+    models: int = -1
+    "The last step in a model's life that was taken in."
 
     def encoded(self) -> bytes:
-        return _json([self.camera_days, self.actions, self.newest_ms])
+        return _json([self.camera_days, self.actions, self.newest_ms, self.models])
 
 
 def _offsets(values: Mapping[str, bytes]) -> _Offsets:
@@ -234,6 +238,32 @@ def take_action(values: Mapping[str, bytes], action: AlertAction, position: Posi
         raise DecodingError(str(error)) from error
     outcome.writes[STATE] = merger.encoded()
     outcome.writes[OFFSETS] = offsets.encoded()
+    return outcome
+
+
+def take_model_event(calendar: Calendar, values: Mapping[str, bytes], event: ModelEvent, position: Position) -> Outcome:
+    """What a step in a model's life asks to be told."""
+    offsets, outcome = _offsets(values), Outcome()
+    if position.offset <= offsets.models:
+        return outcome
+    offsets.models = position.offset
+    merger = _merger(values.get(STATE))
+    follow(merger.book.apart, calendar, event)
+    outcome.outputs += merger.book.due(event.at)
+    outcome.writes[STATE] = merger.encoded()
+    outcome.writes[OFFSETS] = offsets.encoded()
+    return outcome
+
+
+def take_look(stillness: Stillness, values: Mapping[str, bytes], at: datetime, newest: datetime | None) -> Outcome:
+    """What follows from a look at the clock and at when the newest observations were logged.
+
+    No record comes again after a kill to say it once more. So what a look finds is written, and told by the next one.
+    """
+    merger, outcome = _merger(values.get(STATE)), Outcome()
+    outcome.outputs += merger.book.due(at)
+    if stillness.take(Look(at, newest, merger.presence.going_on), merger.book.apart) or outcome.outputs:
+        outcome.writes[STATE] = merger.encoded()
     return outcome
 
 

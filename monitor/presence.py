@@ -10,7 +10,7 @@ missed; one that replays last week is behind for good, but has news as often as 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from monitor.spans import HOUR_US
@@ -44,6 +44,13 @@ class Camera:
     "Days that it has begun and not closed."
     silent_since_us: int = -1
     "Since when it is silent; -1 while it is not."
+    ended_us: int = -1
+    "When its source has ended, event time, as its device says; -1 where it says nothing of it."
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more is to come of it, as far as it is not missed already."""
+        return bool(self.open_days) and self.silent_since_us < 0 and self.seen_us > self.ended_us
 
 
 @dataclass(slots=True)
@@ -53,9 +60,20 @@ class Presence:
     cameras: dict[str, Camera] = field(default_factory=dict)
     "By name."
 
+    @property
+    def going_on(self) -> tuple[str, ...]:
+        """Cameras of which more is to come, sorted: neither over nor missed already.
+
+        A day may wait for its labels long after its source has ended, which the device then tells.
+        """
+        return tuple(name for name, camera in sorted(self.cameras.items()) if camera.goes_on)
+
     def see(self, camera_day: CameraDay, logged_ms: int) -> Iterator[CameraDay]:
         """Take news of a camera in; news of those that are silent by now, and of the one that is back."""
-        if camera_day.part != "pictures" or camera_day.seen_until is None:
+        if camera_day.seen_until is None:
+            return
+        if camera_day.part == "device":
+            self._see_device(camera_day, camera_day.seen_until)
             return
         at_us = to_us(camera_day.seen_until)
         camera = self.cameras.setdefault(camera_day.camera_id, Camera(at_us, logged_ms))
@@ -64,6 +82,12 @@ class Presence:
             camera.silent_since_us = -1
         _go_on(camera, camera_day, at_us, logged_ms)
         yield from self._silent(camera_day)
+
+    def _see_device(self, device_day: CameraDay, seen_until: datetime) -> None:
+        """A device closes a day before the day is over only where its source has ended."""
+        if camera := self.cameras.get(device_day.camera_id):
+            has_ended = device_day.revision and seen_until < device_day.ends_at
+            camera.ended_us = to_us(seen_until) if has_ended else -1
 
     def _silent(self, camera_day: CameraDay) -> Iterator[CameraDay]:
         newest_us = max(camera.seen_us for camera in self.cameras.values())

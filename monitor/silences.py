@@ -3,6 +3,7 @@
 camera=gate              alerts of the camera
 cause=fog,camera=gate    its alerts about fog: a comma is an "and"
 rule=accuracy            alerts of a rule; `incident` for what was found at cameras
+rule=all-silent          no pictures of any camera; by the wall clock, as `model-refused`
 """
 
 from collections.abc import Iterable, Mapping

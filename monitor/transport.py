@@ -6,10 +6,10 @@ written in transactions, and those that were aborted must not be seen.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
-from faust import App
+from faust import App, Table
 from faust.exceptions import ConsumerNotStarted, ProducerSendError
 from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
@@ -17,7 +17,6 @@ from faust.types import TP, FutureMessage
 
 from monitor.progress import Position, Watch
 from monitor.shell import Outbox
-from monitor.stillness import Stillness
 from monitor.stores import TableFileError
 
 T = TypeVar("T")
@@ -268,6 +267,14 @@ class SureProducer(Producer):
             raise ProducerSendError(f"a table's write was not taken: {self._lost!r}") from self._lost
 
 
+class OnePartition(Table[bytes, bytes]):
+    """A table of one partition: it may be written beside the records, which elsewhere say where a value belongs."""
+
+    def partition_for_key(self, key: Any) -> int:
+        """The only one."""
+        return 0
+
+
 class CommittedTransport(Transport):
     """Faust's transport with such a consumer and producer."""
 
@@ -280,8 +287,8 @@ class CommittedApp(App):
 
     watch: Watch
     "Is told of every record folded."
-    stillness: Stillness
-    "Is told of every batch of predictions."
+    look: Callable[[], Awaitable[None]]
+    "Looks for what no record tells; to be called now and then."
     outbox: Outbox
     "Sends what follows."
     fault: TableFileError | None = None

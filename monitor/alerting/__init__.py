@@ -7,7 +7,7 @@
                                                                   └── the same within a day: no new alert ┘
 
 One fault is one alert, and an alert is one mail for each recipient. Times are event times: nothing here reads a clock,
-and the same records in the same order give the same alerts.
+and the same records in the same order give the same alerts. What a clock or another topic tells is kept apart.
 """
 
 from monitor.alerting.book import AlertBook

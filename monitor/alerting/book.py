@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+from monitor.alerting.apart import Apart
 from monitor.alerting.entries import Entry
 from monitor.alerting.episodes import Episodes, Judging
 from monitor.alerting.incidents import Following, Incidents
@@ -22,7 +23,10 @@ ENTRIES_KEPT: Final = 400
 
 @dataclass(slots=True)
 class AlertBook:
-    """All alerts of all cameras and rules; one book takes all news, in the order of the log."""
+    """All alerts of all cameras and rules; one book takes all news, in the order of the log.
+
+    What the log's order does not give, a clock's alerts and those about models, it keeps apart.
+    """
 
     pace: Pace = field(default_factory=Pace)
     "How patient it is."
@@ -31,6 +35,8 @@ class AlertBook:
     _incidents: Incidents = field(default_factory=Incidents)
     _episodes: Episodes = field(default_factory=Episodes)
     _silences: Silences = field(default_factory=Silences)
+    apart: Apart = field(default_factory=Apart)
+    "Alerts that no record of the stream makes."
 
     def take(self, camera_day: CameraDay) -> list[Alert]:
         """Take news of a camera or its device in: what is to be sent."""
@@ -70,21 +76,30 @@ class AlertBook:
                 self._silences.add(action)
             case "unsilence":
                 self._silences.remove(action.target)
-        return self._sent()
+        return self._sent() + self.due(action.at)
+
+    def due(self, at: datetime) -> list[Alert]:
+        """What is to be sent, by the wall clock, of the alerts that are kept apart."""
+        return self.apart.due(self._silences, at)
 
     def lines(self, day: str) -> tuple[AlertLine, ...]:
-        """The alerts that stood on a day, for its report: the most severe first."""
+        """The alerts that stood on a day, for its report: the most severe first.
+
+        None of those that are kept apart: a replay would report them otherwise, or not at all.
+        """
         alerts = [entry.alert for entry in self._entries if entry.stood_on(day)]
         alerts.sort(key=lambda alert: (-RANKS[alert.severity], alert.since, alert.alert_id))
         return tuple(AlertLine(alert.alert_id, alert.severity, alert.state, alert.title) for alert in alerts)
 
     def _acknowledge(self, action: AlertAction) -> None:
-        entry = next((entry for entry in self._entries if entry.alert.alert_id == action.target), None)
+        known = [*self._entries, *self.apart.entries]
+        entry = next((entry for entry in known if entry.alert.alert_id == action.target), None)
         if entry is None:
-            live = ", ".join(entry.alert.alert_id for entry in self._entries if entry.is_live) or "none"
+            live = ", ".join(entry.alert.alert_id for entry in known if entry.is_live) or "none"
             raise ValueError(f"there is no alert {action.target!r}; open are {live}")
         if entry.alert.state == "open":
-            at = max(self._clock.newest, entry.alert.raised_at)
+            now = action.at if entry in self.apart.entries else self._clock.newest
+            at = max(now, entry.alert.raised_at)
             entry.alert = replace(entry.alert, state="acknowledged", changed_at=at, by=action.by)
             entry.tell("now")
 
@@ -146,6 +161,7 @@ class AlertBook:
             "incidents": self._incidents.snapshot(),
             "episodes": self._episodes.snapshot(),
             "silences": self._silences.snapshot(),
+            "apart": self.apart.snapshot(),
         }
 
     @classmethod
@@ -160,6 +176,7 @@ class AlertBook:
             Incidents.restore(plain["incidents"]),
             Episodes.restore(plain["episodes"]),
             Silences.restore(plain["silences"]),
+            Apart.restore(plain.get("apart", ())),  # states of former versions have none
         )
 
 

@@ -1,5 +1,6 @@
 """A camera that falls silent is missed, by the others' time alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor.presence import Presence
@@ -60,3 +61,46 @@ def test_a_replay_may_be_hours_ahead_for_seconds() -> None:
 
 def test_two_quiet_hours_are_not_missed() -> None:
     assert heard(*together(0, 5), ("north", 5), ("north", 6), ("south", 6.5), *together(7, 12)) == []
+
+
+def device(revision: int, hour: float) -> CameraDay:
+    """What south's device says at an hour after Monday's midnight."""
+    return replace(news("south", hour, revision), part="device")
+
+
+def after(*said: CameraDay) -> Presence:
+    """Two cameras, five hours of Monday, and what was said then."""
+    presence = Presence()
+    for one in (*(news(camera, hour) for camera, hour in together(0, 5)), *said):
+        assert one.seen_until
+        for _ in presence.see(one, milliseconds(one.seen_until)):
+            pass
+        presence = Presence.restore(presence.snapshot())
+    return presence
+
+
+def test_a_source_that_has_ended_does_not_go_on_though_its_day_waits_for_labels() -> None:
+    """Its device has closed the day before it is over."""
+    assert after().going_on == ("north", "south")
+    assert after(device(0, 3), device(1, 5)).going_on == ("north",)
+
+
+def test_a_source_that_has_closed_its_days_does_not_go_on() -> None:
+    assert after(news("south", 5, revision=1)).going_on == ("north",)
+
+
+def test_a_device_that_closes_its_day_at_midnight_goes_on() -> None:
+    assert after(device(1, 24.2)).going_on == ("north", "south")
+
+
+def test_a_source_that_begins_again_goes_on() -> None:
+    assert after(device(1, 5), device(0, 6)).going_on == ("north", "south")
+
+
+def test_pictures_after_its_device_has_ended_are_of_a_source_that_goes_on() -> None:
+    assert after(device(1, 5), news("south", 6)).going_on == ("north", "south")
+
+
+def test_one_that_is_missed_already_does_not_go_on() -> None:
+    """It was told by name."""
+    assert after(*(news("north", hour) for hour in range(5, 12))).going_on == ("north",)

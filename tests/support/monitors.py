@@ -15,7 +15,7 @@ from schemas.topics import ALERTS, REPORTS, Topic
 from tests.monitor.recorded import told
 
 ROOT = Path(__file__).parents[2]
-RULES = ("label_patience", "min_accuracy", "min_labels")
+RULES = ("label_patience", "min_accuracy", "min_labels", "silence_after")
 "Settings that its reports and alerts depend on."
 
 
