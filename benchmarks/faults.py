@@ -33,8 +33,8 @@ PROCESSES = 2
 def main() -> None:
     """Film what is missing, watch all of it, and print."""
     arguments = _arguments()
-    shelf, chosen = Shelf(arguments.cache), cases(arguments.only)
-    quiet = [] if arguments.only else quiet_days()
+    shelf, chosen = Shelf(arguments.cache), cases(arguments.only, arguments.elsewhere)
+    quiet = [] if arguments.only or arguments.elsewhere else quiet_days()
     fill(shelf, [*(day for case in chosen for day in case.days()), *quiet])
     with get_context("spawn").Pool(PROCESSES) as pool:
         mails = pool.apply_async(quiet_mails, (shelf,)) if quiet else None
@@ -63,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where filmed days are kept")
     parser.add_argument("--only", choices=sorted(KINDS), help="one kind of fault, and no quiet days")
+    parser.add_argument("--elsewhere", action="store_true", help="faults of pictures at cameras where none was tuned")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,8 +29,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 "Signals that a clue may name together."
 SENSORS: Final = ("temperature", "pressure", "magnetometer")
-HINTS: Final = frozenset({*DEVICE, "class-mix"} - {"silent"})
-"Signals that by themselves harm nothing yet."
+HINTS: Final = frozenset({*DEVICE, "class-mix", "errors"} - {"silent"})
+"Signals that by themselves are no alarm: they harm nothing yet, or are what the rules about accuracy judge."
 
 WORDS: Final[Mapping[str, str]] = {
     "flip": "the share of frames that dissent",
@@ -76,7 +77,9 @@ LASTING = timedelta(hours=12)
 "What has lasted this long is no weather, as a rule."
 MODEL_BEFORE, MODEL_AFTER = timedelta(hours=2), timedelta(hours=6)
 "A change counts as the new model's from so long before it was first seen to serve (it is told of every half hour, and \
-a change's beginning is estimated) until so long after."
+a change's beginning is estimated) until so long after; and also where it was found so soon after, on few vehicles: when that began is a guess."
+GUESSED, MODEL_GUESS = 50, timedelta(days=1)
+"Samples of which that is so, and how much older it may seem."
 MANY = 0.5
 "Share of the cameras that are many."
 EVIDENCE_SHOWN = 5
@@ -102,8 +105,10 @@ class Cause:
     "Templates that may name `where` and `since`: what to do, first things first."
     few: int = 0
     "With fewer samples in all its alerts are but hints."
-    shared: bool = False
-    "Whether it comes to several cameras at once, and is then told once."
+    shared: float = 0
+    "Hours within which it comes to several cameras, and is then told once; 0 where it comes to one alone."
+    explains: tuple[str, ...] = ()
+    "Signals whose changes are no fault of their own while it lasts, however late they come."
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,11 @@ class Diagnosis:
 
 def _table() -> dict[str, Cause]:
     plain: dict[str, Any] = tomllib.loads(files("monitor").joinpath("causes.toml").read_text(encoding="utf-8"))
-    return {name: Cause(name, **{**row, "actions": tuple(row["actions"])}) for name, row in plain.items()}
+    return {name: Cause(name, **{**row, **_lists(row)}) for name, row in plain.items()}
+
+
+def _lists(row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
 
 
 CAUSES: Final[Mapping[str, Cause]] = _table()
@@ -253,15 +262,20 @@ def _time_clues(findings: Sequence[Finding], context: Context) -> Iterator[tuple
 
 
 def _model_clues(findings: Sequence[Finding], context: Context) -> Iterator[tuple[str, _Clue]]:
-    since = min(finding.since for finding in findings)
-    is_new = context.model_since is not None and -MODEL_BEFORE <= since - context.model_since <= MODEL_AFTER
-    if is_new and context.model_since:
+    first = min(findings, key=attrgetter("since"))
+    if context.model_since and _began_with(first, context.model_since):
         at = _time(context.model_since, context.timezone)
         yield "new model", _Clue(f"The model {context.model_version} began to serve about {at}.")
     else:
         yield "old model", _Clue("")
     if context.cameras > 1 and len(context.alike) + 1 >= max(2, MANY * context.cameras):
         yield "many cameras", _Clue(f"The same began at {listed(context.alike)}.")
+
+
+def _began_with(first: Finding, model_since: datetime) -> bool:
+    after = first.since - model_since
+    is_guess = first.samples < GUESSED and timedelta() <= first.found_at - model_since <= MODEL_AFTER
+    return -(MODEL_GUESS if is_guess else MODEL_BEFORE) <= after <= MODEL_AFTER
 
 
 def _most_telling(findings: Iterable[Finding]) -> Finding:

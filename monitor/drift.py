@@ -139,12 +139,12 @@ class Adwin:
         """See Detector."""
         state = base64.b64encode(zlib.compress(bytes(self._window.__getstate__()))).decode()
         blocks = [part for block in self._blocks for part in _block_parts(block)]
-        return _sealed(_river_and_arguments(), [state, blocks])
+        return sealed(_river_and_arguments(), [state, blocks])
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Self:
         """See Detector."""
-        state, blocks = _opened(snapshot, _river_and_arguments())
+        state, blocks = opened(snapshot, _river_and_arguments())
         detector = cls()
         detector._window.__setstate__(zlib.decompress(base64.b64decode(state)))
         detector._blocks.extend(_Block(*blocks[i : i + 3]) for i in range(0, len(blocks), 3))
@@ -289,12 +289,12 @@ class HddmA:
     def snapshot(self) -> Snapshot:
         """See Detector."""
         means = [part for mean in (self._all, self._low, self._high) for part in (mean.count, mean.mean)]
-        return _sealed(str(self.CONFIDENCE), [*means, *_side_parts(self._rise), *_side_parts(self._fall)])
+        return sealed(str(self.CONFIDENCE), [*means, *_side_parts(self._rise), *_side_parts(self._fall)])
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Self:
         """See Detector."""
-        parts = _opened(snapshot, str(cls.CONFIDENCE))
+        parts = opened(snapshot, str(cls.CONFIDENCE))
         detector = cls()
         detector._all, detector._low, detector._high = (_Mean(*parts[i : i + 2]) for i in (0, 2, 4))
         detector._rise, detector._fall = _Side(*parts[6:10]), _Side(*parts[10:])
@@ -344,14 +344,12 @@ class PageHinkley:
 
     def snapshot(self) -> Snapshot:
         """See Detector."""
-        return _sealed(
-            self._parameters(), [self._count, self._mean, *_side_parts(self._rise), *_side_parts(self._fall)]
-        )
+        return sealed(self._parameters(), [self._count, self._mean, *_side_parts(self._rise), *_side_parts(self._fall)])
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Self:
         """See Detector."""
-        count, mean, *sides = _opened(snapshot, cls._parameters())
+        count, mean, *sides = opened(snapshot, cls._parameters())
         detector = cls()
         detector._count, detector._mean = count, mean
         detector._rise, detector._fall = _Side(*sides[:4]), _Side(*sides[4:])
@@ -362,13 +360,14 @@ class PageHinkley:
         return f"{cls.DELTA} {cls.THRESHOLD} {cls.PRIOR} {cls.LIMIT}"
 
 
-def _sealed(maker: str, state: list[Any]) -> Snapshot:
+def sealed(maker: str, state: list[Any]) -> Snapshot:
     """A snapshot that says by a checksum whether it is whole, and was made by the same code."""
     written = json.dumps(state, separators=(",", ":"))
     return {"state": written, "sum": _checksum(maker, written)}
 
 
-def _opened(snapshot: Snapshot, maker: str) -> Any:
+def opened(snapshot: Snapshot, maker: str) -> Any:
+    """What was sealed; raises SnapshotError where it is damaged, or made by something else."""
     state = snapshot.get("state", "")
     if snapshot.get("sum") != _checksum(maker, state):
         raise SnapshotError(f"its checksum does not match: it is damaged, or not made by {maker}")

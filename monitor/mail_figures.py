@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from monitor.alerting.entries import INCIDENT
 from monitor.causes import CAUSES, SENSORS, UNKNOWN, level_of, listed, sentence_of, words_of
 from monitor.mail_plots import Plot, plots_of
+from monitor.rules.measures import measure_of
 from schemas.records import Alert, CameraScores, Cell, DayReport, Finding, Scores
 
 Tone = Literal["critical", "warning", "info", "resolved"]
@@ -205,21 +206,31 @@ def _measure(alert: Alert) -> tuple[str, str]:
     """What was measured, and what it is held against; nothing where no single number tells it."""
     if alert.rule != INCIDENT:
         value, threshold = _value_and_threshold(alert)
-        bound = "at least" if alert.value < alert.threshold or alert.state == "resolved" else "at most"
-        return value, f"allowed: {bound} {threshold}"
+        return value, f"allowed: {_bound(alert)} {threshold}"
     if not any(finding.signal == alert.metric and _is_measured(finding) for finding in alert.findings):
         return "", ""
     return level_of(alert.metric, alert.value), f"before: {level_of(alert.metric, alert.threshold)}"
+
+
+def _bound(alert: Alert) -> str:
+    """Which side is allowed; of a metric that this version does not know, the one on which the value was not."""
+    measure = measure_of(alert.metric)
+    is_floor = alert.value < alert.threshold if measure is None else measure.harm == "below"
+    return "at least" if is_floor else "at most"
 
 
 def _is_measured(finding: Finding) -> bool:
     return finding.kind == "drift" or finding.signal in SENSORS
 
 
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def _value_and_threshold(alert: Alert) -> tuple[str, str]:
     """Both with as many digits as keep them apart: 59.96 % is not shown as 60 % against a threshold of 60 %."""
     if alert.metric not in SHARES:
-        return f"{alert.value:.4g}", f"{alert.threshold:.4g}"
+        return _number(alert.value), _number(alert.threshold)
     fewest = 0 if alert.samples < FEW else 1
     texts = [(percent(alert.value, digits), percent(alert.threshold, digits)) for digits in range(fewest, 4)]
     value = next((value for value, threshold in texts if value != threshold), texts[0][0])

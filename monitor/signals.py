@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
-from monitor.drift import Adwin, HddmA, PageHinkley
+from monitor.bets import AdwinAndBets, HddmAndBets
+from monitor.drift import HddmA, PageHinkley
 from monitor.usual import Hours, Nothing, Scene, Shifts
 from monitor.watching import USUAL_NOW, Look, Signal, Watch
 from schemas.records import Finding, SignalCounts
@@ -22,11 +23,11 @@ from schemas.records import Finding, SignalCounts
 # With confidences in units of 0.25, ADWIN sees a fall from .93 to .80 after 36 vehicles instead of 100, still without a
 # false alarm in 100,000. Shares are watched as they are: Hoeffding's inequality is about values from 0 to 1, and in units
 # of a half two refused vehicles in a row were a change.
-CONFIDENCE: Final = Signal("confidence", 0.25, "falling", Adwin, Shifts, 32)
-FLIP: Final = Signal("flip", 1.0, "rising", HddmA, Shifts, 64, edges=(0.0, 1.0, 10))
-ABSTENTION: Final = Signal("abstention", 1.0, "rising", HddmA, Shifts, 64, edges=(0.0, 1.0, 10))
+CONFIDENCE: Final = Signal("confidence", 0.25, "falling", AdwinAndBets, Shifts, 32)
+FLIP: Final = Signal("flip", 1.0, "rising", HddmAndBets, Shifts, 64, edges=(0.0, 1.0, 10))
+ABSTENTION: Final = Signal("abstention", 1.0, "rising", HddmAndBets, Shifts, 64, edges=(0.0, 1.0, 10))
 CLASS_MIX: Final = Signal("class-mix", 1.0, "neither", HddmA, Shifts, 64)
-ERRORS: Final = Signal("errors", 1.0, "rising", HddmA, Nothing, 64)
+ERRORS: Final = Signal("errors", 1.0, "rising", HddmAndBets, Nothing, 64)
 
 # What veils or lights a picture multiplies: hence logarithms. Units are a little less than what light rain, clouds and
 # mist move the pictures of simulated days by; offsets keep the dark from counting double, where a grey level is much.

@@ -47,7 +47,7 @@ class Kind:
     cause: str
     "Its true cause, as the monitor names it."
     places: tuple[int, ...]
-    "At which of CAMERAS it is tried."
+    "At which of CAMERAS it is tried. At the others its pictures were not looked at when thresholds and weights were set."
     condition: str = ""
     "The simulator's condition; empty for a fault of the records."
     change: Change | None = None
@@ -155,15 +155,23 @@ def quiet_stream(shelf: Shelf) -> list[Logged]:
     return sorted([logged for stream in streams for logged in stream], key=lambda logged: logged.at)
 
 
-def cases(only: str | None = None) -> list[Case]:
-    """Every fault in each severity; `only` of one kind."""
-    faults = [(name, number) for name, kind in KINDS.items() for number in kind.places]
+def cases(only: str | None = None, elsewhere: bool = False) -> list[Case]:
+    """Every fault in each severity; `only` of one kind; `elsewhere`, those of pictures at cameras where none was tuned."""
     return [
         _case(place, name, number, severity)
-        for place, (name, number) in enumerate(faults)
+        for place, (name, number) in enumerate(_elsewhere() if elsewhere else _faults())
         if only in (None, name)
         for severity in LEVELS
     ]
+
+
+def _faults() -> list[tuple[str, int]]:
+    return [(name, number) for name, kind in KINDS.items() for number in kind.places]
+
+
+def _elsewhere() -> list[tuple[str, int]]:
+    others = ((name, kind, number) for name, kind in KINDS.items() for number in range(len(CAMERAS)))
+    return [(name, number) for name, kind, number in others if kind.condition and number not in kind.places]
 
 
 def _case(place: int, kind: str, number: int, severity: Severity) -> Case:

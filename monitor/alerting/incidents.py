@@ -150,7 +150,8 @@ class Following:
     def _is_apart(self, entry: Entry, finding: Finding) -> bool:
         """Whether a finding is another fault: much later than all of the incident, and worse or unmistakable."""
         newest = max(known.since for known in entry.alert.findings)
-        if not finding.worse or finding.since - newest <= self._pace.together:
+        follows = finding.signal in CAUSES[entry.alert.cause].explains
+        if follows or not finding.worse or finding.since - newest <= self._pace.together:
             return False
         cause = diagnose([finding], self._context(finding.camera_id, finding.since)).cause
         severity = severity_of(CAUSES[cause], [finding])
@@ -199,10 +200,12 @@ class Following:
         if not CAUSES[cause].shared:
             return None
         alike = (e for e in self._entries if e.is_incident and e.is_live and e.alert.cause == cause)
-        return next((entry for entry in alike if self._is_near(entry, since)), None)
+        span = timedelta(hours=CAUSES[cause].shared)
+        return next((entry for entry in alike if self._is_within(span, entry, since)), None)
 
-    def _is_near(self, entry: Entry, since: datetime) -> bool:
-        return any(abs(finding.since - since) <= self._pace.together for finding in entry.alert.findings)
+    @staticmethod
+    def _is_within(span: timedelta, entry: Entry, since: datetime) -> bool:
+        return any(abs(finding.since - since) <= span for finding in entry.alert.findings)
 
     def _former(self, camera_id: str, cause: str, since: datetime) -> Entry | None:
         """The camera's incident of the same cause that was over not long ago."""

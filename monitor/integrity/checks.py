@@ -25,8 +25,8 @@ FROZEN = Check("frozen", "pictures", needed=3, span=MINUTE)
 BLACK = Check("black", "pictures", needed=3, relief=3)
 BLOWN_OUT = Check("blown-out", "pictures", needed=3, relief=3)
 SIZE = Check("size", "pictures", needed=2, relief=2, adopted=DAY)
-# Dew on the glass dries within the hour: a lens that is out of focus stays so. A week, for one that was exchanged.
-BLURRED = Check("blurred", "pictures", needed=4, span=10 * MINUTE, relief=4, adopted=7 * DAY)
+# Dew on the glass dries within the hour, and showers pass: a lens that is out of focus stays so. A week, for one that was exchanged.
+BLURRED = Check("blurred", "pictures", needed=4, span=50 * MINUTE, relief=4, adopted=7 * DAY)
 # Ten minutes, because a lorry may stop before the camera.
 MOVED = Check("moved", "pictures", needed=4, span=10 * MINUTE, relief=4, adopted=DAY)
 

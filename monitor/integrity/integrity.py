@@ -20,9 +20,9 @@ from monitor.integrity.courses import Courses, Number
 from monitor.integrity.heartbeats import Heartbeats
 from monitor.integrity.pictures import JUDGES
 from monitor.integrity.seen import WHOLE, Seen, fault_of
-from monitor.integrity.troubles import Sign, Troubles
+from monitor.integrity.troubles import Sign, Trouble, Troubles
 from monitor.integrity.usual import Usual
-from monitor.spans import SECOND_US, in_words
+from monitor.spans import DAY_US, SECOND_US, in_words
 from schemas.ids import parse_id
 from schemas.records import CLASSIFIED, Finding
 
@@ -66,9 +66,14 @@ class Integrity:
 
     def _found(self, camera_id: str) -> tuple[Finding, ...]:
         for trouble in self._events:
-            if trouble.lasts and trouble.last_us < self._newest_us:
+            if trouble.lasts and trouble.last_us < self._newest_us and not self._is_behind(trouble):
                 self._troubles.tell(trouble.check, self._newest_us, "sound")
         return self._troubles.findings(camera_id)
+
+    def _is_behind(self, trouble: Trouble) -> bool:
+        """Whether it is a clock that stepped back, and may step forward again: for a day nothing proves it sound."""
+        stepped_back = trouble.check is CLOCK and self._heartbeats.back_s > 0
+        return stepped_back and self._newest_us - trouble.since_us < DAY_US
 
     def _examine(self, frame: Seen) -> None:
         fault = fault_of(frame)

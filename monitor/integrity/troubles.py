@@ -203,13 +203,17 @@ class Troubles:
         self.of(check).passed(since_us, until_us, sign)
         self._news.append(self.of(check))
 
+    def over(self, check: Check, at_us: int, why: str) -> None:
+        """End what lasts; `why` is appended to its note."""
+        self.of(check).end(at_us, why)
+        self._news.append(self.of(check))
+
     def adopt(self, check: Check, at_us: int) -> bool:
         """Take for usual what has lasted long enough; whether it has."""
         trouble = self.of(check)
         if not trouble.is_outlasted(at_us):
             return False
-        trouble.end(at_us, "; taken for usual from now on")
-        self._news.append(trouble)
+        self.over(check, at_us, "; taken for usual from now on")
         return True
 
     def findings(self, camera_id: str) -> tuple[Finding, ...]:

@@ -124,9 +124,9 @@ def test_a_harmless_finding_is_evidence_for_what_follows(desk: Desk) -> None:
     assert "Temperature fell from 11 °C to 6 °C." in opened.evidence
 
 
-@pytest.mark.parametrize("signal", ["temperature", "reconnects", "class-mix"])
+@pytest.mark.parametrize("signal", ["temperature", "reconnects", "class-mix", "errors"])
 def test_hints_are_no_warnings(desk: Desk, signal: str) -> None:
-    """A warm device with good pictures wakes nobody."""
+    """A warm device with good pictures wakes nobody, and of errors the rules tell."""
     (opened,) = desk.pass_by([finding(signal, 40, 72)], 0, 90)
     assert opened.severity == "info"
 
@@ -180,6 +180,36 @@ def test_the_same_weather_at_several_cameras_is_one_alert(desk: Desk) -> None:
     assert (last.cameras, last.camera_id) == (("gate", "ramp", "south"), "gate")
     assert last.title == "gate, ramp and south: fog, or a fogged lens"
     assert last.evidence[-1] == "The same was found at ramp and south."
+
+
+def test_a_worse_model_is_one_alert_though_quiet_roads_tell_it_hours_apart(desk: Desk) -> None:
+    """When the answers changed is a guess where few vehicles pass; dirt at the same distance would be two."""
+    desk.tell(at=0, model_versions=("v1",))
+    for camera, start in (("gate", 70), ("ramp", 400)):
+        for at in range(60, 700, 30):
+            known = [one for one in unsure(start, camera) if one.found_at <= DAWN + minutes(at)]
+            desk.tell(*known, at=at, camera_id=camera, model_versions=("v2",))
+    assert len(mails(desk.sent)) == 1
+    assert (desk.sent[-1].cause, desk.sent[-1].cameras) == ("model", ("gate", "ramp"))
+
+
+def unsure(start: float, camera_id: str) -> list[Finding]:
+    """What a worse model does to answers."""
+    return [finding("confidence", 0.95, 0.6, start, camera_id), finding("flip", 0.02, 0.3, start, camera_id)]
+
+
+def test_dusk_at_the_wrong_hour_is_the_clocks(desk: Desk) -> None:
+    """What is usual is known by the hour: no second alert, however late it comes."""
+    wrong = finding("clock", 0, -5880)
+    dusk = [finding("brightness", 110, 40, 600), finding("contrast", 40, 12, 600)]
+    sent = desk.pass_by([wrong, *dusk], 0, 900)
+    assert len(mails(sent)) == 1
+    assert {alert.cause for alert in sent} == {"clock"}
+
+
+def test_a_frozen_picture_is_no_fault_of_the_clock(desk: Desk) -> None:
+    sent = desk.pass_by([finding("clock", 0, -5880), finding("frozen", 60, 600, 600)], 0, 900)
+    assert [alert.cause for alert in sent if alert.state == "open"][:2] == ["clock", "frozen"]
 
 
 def test_a_group_is_over_when_its_last_camera_is(desk: Desk) -> None:

@@ -109,6 +109,15 @@ def test_a_model_of_yesterday_explains_nothing() -> None:
     assert diagnose(found(("confidence", 0.9, 0.7)), old).cause == "new-vehicles"
 
 
+def test_few_vehicles_may_tell_a_new_models_fault_as_older_than_it_is() -> None:
+    """It was found soon after; of many vehicles, when it began is known."""
+    guess, known = (
+        [finding("confidence", 0.9, 0.6, samples=samples, found_at=DAWN + minutes(600))] for samples in (18, 900)
+    )
+    context = Context(DAWN + minutes(660), "UTC", "v2", DAWN + minutes(400), cameras=1)
+    assert [diagnose(found, context).cause for found in (guess, known)] == ["model", "new-vehicles"]
+
+
 def test_what_lasts_for_days_is_no_fog() -> None:
     """Dirt stays, weather passes."""
     changes = found(("sharpness", 210, 130), ("contrast", 41, 33))

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import statistics
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from river.drift import ADWIN
 from river.drift import PageHinkley as RiverPageHinkley
 from river.drift.binary import HDDMA
 
+from monitor.bets import AdwinAndBets, HddmAndBets
 from monitor.drift import Adwin, Change, Detector, HddmA, PageHinkley, SnapshotError
 
 Draw = Callable[[random.Random], float]
@@ -30,8 +32,8 @@ class Rivers(PageHinkley):
     DELTA, THRESHOLD, PRIOR, LIMIT = 0.005, 50.0, 0, math.inf
 
 
-DETECTORS: list[type[Detector]] = [Adwin, HddmA, PageHinkley, Patient]
-OF_ERRORS: list[type[Detector]] = [Adwin, HddmA, Patient]
+DETECTORS: list[type[Detector]] = [Adwin, HddmA, PageHinkley, Patient, AdwinAndBets, HddmAndBets]
+OF_ERRORS: list[type[Detector]] = [Adwin, HddmA, Patient, HddmAndBets]
 
 
 def stream(draw: Draw, count: int, seed: int) -> Iterator[float]:
@@ -55,21 +57,26 @@ def confidences(mean: float) -> Draw:
     return lambda rng: rng.betavariate(12 * mean, 12 * (1 - mean)) / 0.25
 
 
+def few_unsure(share: float) -> Draw:
+    """Confidences as a real model's on simulated roads: nearly all next to 1, so many about a half; units of a quarter."""
+    return lambda rng: rng.uniform(0.5, 0.65) / 0.25 if rng.random() < share else rng.uniform(0.97, 1.0) / 0.25
+
+
 def dissent(share: float) -> Draw:
     """The share of five frames that dissent, in units of a half."""
     return lambda rng: sum(rng.random() < share for _ in range(5)) / 5 / 0.5
 
 
-def found(kind: type[Detector], before: Draw, after: Draw, seed: int = 1) -> tuple[int, Change]:
+def found(kind: type[Detector], before: Draw, after: Draw, seed: int = 1, known: int = BEFORE) -> tuple[int, Change]:
     """How many values after the change it was found, and what; values come one each second."""
     detector = kind()
-    values = [*stream(before, BEFORE, seed), *stream(after, 3 * BEFORE, seed + 100)]
+    values = [*stream(before, known, seed), *stream(after, 3 * BEFORE, seed + 100)]
     changes = ((i, detector.update(value, i * 1_000_000)) for i, value in enumerate(values))
-    return next((i + 1 - BEFORE, change) for i, change in changes if change)
+    return next((i + 1 - known, change) for i, change in changes if change)
 
 
 @pytest.mark.parametrize("draw", [errors(0.1), errors(0.5), levels(0.0)], ids=["rare errors", "coin", "levels"])
-@pytest.mark.parametrize("kind", [Adwin, HddmA, PageHinkley])
+@pytest.mark.parametrize("kind", [Adwin, HddmA, PageHinkley, AdwinAndBets, HddmAndBets])
 def test_a_stationary_stream_raises_hardly_an_alarm(kind: type[Detector], draw: Draw) -> None:
     """At most one in a hundred thousand values."""
     detector = kind()
@@ -78,8 +85,18 @@ def test_a_stationary_stream_raises_hardly_an_alarm(kind: type[Detector], draw: 
 
 @pytest.mark.parametrize(
     ("kind", "draw"),
-    [(Adwin, confidences(0.93)), (Adwin, confidences(0.7)), (HddmA, dissent(0.02)), (Patient, errors(0.1))],
-    ids=["confidences", "low confidences", "dissent", "errors"],
+    [
+        (Adwin, confidences(0.93)),
+        (Adwin, confidences(0.7)),
+        (HddmA, dissent(0.02)),
+        (Patient, errors(0.1)),
+        (AdwinAndBets, confidences(0.93)),
+        (AdwinAndBets, confidences(0.7)),
+        (AdwinAndBets, few_unsure(0.1)),
+        (HddmAndBets, dissent(0.02)),
+        (HddmAndBets, errors(0.02)),
+        (HddmAndBets, errors(0.1)),
+    ],
 )
 def test_the_signal_that_it_is_meant_for_raises_none(kind: type[Detector], draw: Draw) -> None:
     """In a hundred thousand values, while nothing changes."""
@@ -88,13 +105,44 @@ def test_the_signal_that_it_is_meant_for_raises_none(kind: type[Detector], draw:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [(Adwin, [104, 136, 168]), (HddmA, [92, 170, 21]), (Patient, [47, 93, 37])]
+    ("kind", "expected"),
+    [
+        (Adwin, [104, 136, 168]),
+        (HddmA, [92, 170, 21]),
+        (Patient, [47, 93, 37]),
+        (HddmAndBets, [92, 170, 21]),
+    ],
 )
 def test_errors_that_rise_from_a_tenth_to_three_are_found_at_a_known_value(
     kind: type[Detector], expected: list[int]
 ) -> None:
     """Streams are seeded: the delays are exact."""
     assert [found(kind, errors(0.1), errors(0.3), seed)[0] for seed in (1, 2, 3)] == expected
+
+
+def test_on_a_quiet_road_a_day_of_vehicles_is_enough() -> None:
+    """Or little more: after three days of 24, six in ten have become unsure."""
+
+    def median_delay(kind: type[Detector]) -> float:
+        return statistics.median(found(kind, few_unsure(0.05), few_unsure(0.6), seed, 72)[0] for seed in range(21))
+
+    assert [median_delay(AdwinAndBets), median_delay(Adwin)] == [28, 48]
+
+
+def test_bets_tell_what_the_values_were() -> None:
+    """In the signal's own units, not in those of how bad they are."""
+    detector = AdwinAndBets()
+    changes = [detector.update(3.9 if i < 60 else 2.4, i) for i in range(90)]
+    (change,) = filter(None, changes)
+    assert (change.before, change.after) == (pytest.approx(3.9), pytest.approx(2.4))
+    assert (change.since_us, change.values) == (60, 7)
+
+
+def test_bets_see_nothing_in_what_is_better() -> None:
+    """Fewer that are unsure: news that may take its time."""
+    detector = AdwinAndBets()
+    values = [*stream(few_unsure(0.6), 72, 1), *stream(few_unsure(0.0), 20, 2)]
+    assert not any(detector.update(value, i) for i, value in enumerate(values))
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
@@ -155,7 +203,9 @@ def test_a_snapshot_of_other_parameters_is_refused() -> None:
         Patient.restore(Rivers().snapshot())
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Adwin, 2600), (HddmA, 220), (PageHinkley, 180)])
+@pytest.mark.parametrize(
+    ("kind", "most"), [(Adwin, 2600), (HddmA, 220), (PageHinkley, 180), (AdwinAndBets, 2800), (HddmAndBets, 400)]
+)
 def test_a_snapshot_is_small(kind: type[Detector], most: int) -> None:
     """It is written with every record: bytes after a thousand values."""
     detector = kind()

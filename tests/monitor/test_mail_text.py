@@ -110,6 +110,20 @@ def test_other_metrics_are_plain_numbers() -> None:
     assert dark.share is None
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "threshold", "allowed"),
+    [
+        ("accuracy", 0.72, 0.6, "at least 60"),
+        ("latency_p95_ms", 20.0, 10000.0, "at most 10,000"),
+        ("refusals", 1.0, 0.0, "at most 0"),
+    ],
+)
+def test_what_is_over_says_which_side_is_allowed(metric: str, value: float, threshold: float, allowed: str) -> None:
+    """Though its newest value is on that side."""
+    over = letter(metric=metric, value=value, threshold=threshold, state="resolved")
+    assert over.compared.startswith(f"allowed: {allowed}")
+
+
 def test_a_change_is_held_against_what_was_before() -> None:
     """Nobody has set a bound for it."""
     shown = letter_of(incident(), "UTC")
