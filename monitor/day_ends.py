@@ -3,11 +3,16 @@
 frames complete ──► labels complete, or waited for long enough ──► closed ──► revised, as late labels come ──► forgotten
 """
 
+from datetime import timedelta
+
 from monitor.cameras import Camera, ClosedDay, OpenDay, Policy
 from monitor.chunks import Chunks
 from monitor.closing import camera_day, forget, told_key
 from monitor.outcomes import Outcome
-from schemas.times import to_us
+from schemas.times import MILLISECOND, to_us
+
+LONGEST_WAIT = timedelta(days=7)
+"By the log's time, how long a day's last late labels wait for a later one to be counted with."
 
 
 class DayEnds:
@@ -71,31 +76,42 @@ class DayEnds:
         """Hand in anew the days of late labels whose turn has come."""
         for name, day in sorted(self._camera.closed.items()):
             while (turn_ms := self._turn_ms(day)) is not None:
-                day.revised_ms, day.revision = turn_ms, day.revision + 1
-                self._out.hand_in(camera_day(self._camera, self._chunks, name, self._policy), turn_ms)
+                self._tell_anew(name, day, turn_ms)
+
+    def _tell_anew(self, name: str, day: ClosedDay, turn_ms: int) -> None:
+        day.revised_ms, day.revision = turn_ms, day.revision + 1
+        self._out.hand_in(camera_day(self._camera, self._chunks, name, self._policy), turn_ms)
 
     def _turn_ms(self, day: ClosedDay) -> int | None:
         """When the record was logged at which a day's late labels are counted; None while it is not there.
 
         It is a record of the labels' own, after the day has closed: neither when frames are read nor in what order makes
-        a difference.
+        a difference. Where none comes for long, frames end the waiting.
         """
         if day.dirty_ms is None:
             return None
-        after_ms = max(day.dirty_ms, day.closed_ms)
+        after_ms, last_ms = max(day.dirty_ms, day.closed_ms), self._last_ms(day)
         round_ms = self._policy.round_ms(after_ms)
-        return next((ms for ms, is_done in self._camera.turns if ms >= round_ms or (is_done and ms > after_ms)), None)
+        turns = (ms for ms, is_done in self._camera.turns if ms >= round_ms or (is_done and ms > after_ms))
+        return next((ms for ms in turns if ms < last_ms), None)
+
+    def _last_ms(self, day: ClosedDay) -> int:
+        """By the log's time, from when on a day can be forgotten."""
+        waits_ms = 0 if day.dirty_ms is None else LONGEST_WAIT // MILLISECOND
+        return self._policy.final_ms(day) + waits_ms
 
     def _forget_days(self, labels_read: bool) -> None:
-        """Let go of days that no label can change any more."""
-        now_ms = max(self._camera.frames_ms, self._camera.labels_ms)
-        for name, day in sorted(self._camera.closed.items()):
-            if now_ms < self._policy.final_ms(day):
+        """Let go of days that no label can change any more, and tell what the last ones have changed."""
+        camera = self._camera
+        for name, day in sorted(camera.closed.items()):
+            last_ms, is_dirty = self._last_ms(day), day.dirty_ms is not None
+            if max(camera.frames_ms, camera.labels_ms) < last_ms or (is_dirty and camera.frames_ms < last_ms):
                 break
-            if not labels_read and self._camera.labels_ms < self._policy.final_ms(day):
+            if not labels_read and camera.labels_ms < last_ms:
                 self._out.waits = True
                 break
-            self._out.counts["forgotten_labels"] += day.dirty_ms is not None
-            del self._camera.closed[name]
-            self._camera.garbage.append(told_key(self._camera, name))
-            forget(self._camera, self._chunks, day.kept)
+            if is_dirty:
+                self._tell_anew(name, day, camera.frames_ms)
+            del camera.closed[name]
+            camera.garbage.append(told_key(camera, name))
+            forget(camera, self._chunks, day.kept)

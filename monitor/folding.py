@@ -297,7 +297,8 @@ class Fold:
         camera.ended = bool(camera.epoch)
         self._logged_ms = max(camera.frames_ms, camera.labels_ms) + 1
         self._advance()
-        camera.turns.append((self._logged_ms + 1, True))  # after the days that close now
+        camera.frames_ms = self._logged_ms + 1  # after the days that close now
+        camera.turns.append((camera.frames_ms, True))
         for day in camera.days.values():
             day.cutoff_ms = day.cutoff_ms or self._logged_ms
         self.days.close(labels_read=True)

@@ -3,6 +3,7 @@
     frames in time ─┬─► vehicles, each with its frames' verdict ─┐
     labels ─► words ┼─► what is true of frames and vehicles ─────┴─► figures by day, named as in `DayReport`
     telemetry ──────┴─► what devices said
+    late labels ─► when days were told anew ─► what was known then ─► estimates, slices that fall behind
 
 Nothing in here comes from monitor/. The definitions are those of `schemas.records`; a whole stream lies in memory, where
 the monitor takes in one record after the other.
@@ -10,10 +11,9 @@ the monitor takes in one record after the other.
 
 import hashlib
 import math
-import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,9 +23,12 @@ from scipy import stats
 from sklearn import metrics
 
 from schemas.ids import frame_id, parse_id
-from schemas.observations import rows
+from schemas.observations import Observation, rows
 from schemas.records import Label, Observations, Record, Telemetry
 from schemas.times import EPOCH, MICROSECOND, MILLISECOND, from_us, to_us
+from tests.support.batch_revisions import Came, newest, reported_at, told_at
+from tests.support.batch_signals import signals
+from tests.support.batch_trust import Trust
 
 Log = Sequence[tuple[datetime, Record]]
 "Records, each with when it was logged, in that order."
@@ -48,6 +51,10 @@ WORST: Final = {"wrong": 6, "unsure": 3}
 "Frames of a camera and day to be looked at."
 ONE_DAY: Final = pd.DateOffset(days=1)
 "By the calendar: 23 to 25 hours."
+MEASURED: Final = tuple(
+    each.name for each in fields(Observation) if each.name not in ("captured_at", "crossed_at", "sketch")
+)
+"What is taken of a frame as it is."
 SENSORS: Final = ("magnetometer_ut", "pressure_hpa", "temperature_c")
 COUNTERS: Final = ("pictures", "frames", "reconnects")
 "What a device measures, and what its process counts."
@@ -69,6 +76,8 @@ class Terms:
     "How far ahead of the log a picture may be."
     horizon: timedelta
     "By the log's time, how long after a day has closed its labels may still change."
+    every: timedelta
+    "By the log's time, between the round times at which late labels are counted."
     trust: Mapping[str, float]
     "What a source's word weighs; 1 for those not named."
 
@@ -148,7 +157,7 @@ class _Batch:
     def __init__(self, terms: Terms, log: Log) -> None:
         self.terms, self.zone = terms, terms.timezone
         seen = _seen(log, terms)
-        words = _words(log)
+        words, self.batches_ms = _words(log), _batches_ms(log)
         self.lines = {camera: _line(table, words) for camera, table in seen.groupby("camera_id")}
         self.frames = _in_time(seen, terms)
         passages = _passages(self.frames, self.lines, terms)
@@ -159,6 +168,9 @@ class _Batch:
         self.vehicles = self._vehicles(passages)
         self.judged = self._judged()
         self.devices = _devices(log, terms)
+        self.told = {key: self._told(*key, words) for key in self.closes}
+        self.trust = Trust(self.told, reported_at(self.told), self._judged_at, _models(self.frames, self.closes))
+        self._known: dict[tuple[str, str, int], pd.DataFrame] = {}
 
     def _days_seen(self, camera: str, passages: pd.DataFrame) -> list[str]:
         crossed = passages[passages["crossed_us"].notna()]
@@ -193,10 +205,35 @@ class _Batch:
             if ended <= self.closes[camera, day].complete
         }
 
-    def truth(self, thing: Thing, day: str) -> tuple[str | None, float]:
+    def truth(self, thing: Thing, day: str, until_ms: int = NEVER) -> tuple[str | None, float]:
         """What a thing truly is, as far as it is known on a day, and how many like it that stands for."""
-        decided = self.words.decided(thing, day)
+        decided = self.words.decided(thing, day, until_ms)
         return decided.label, decided.weight
+
+    def _told(self, camera: str, day: str, words: pd.DataFrame) -> list[int]:
+        """When a camera's day was told."""
+        close, labels_ms = self.closes[camera, day], words.loc[words["camera_id"] == camera, "logged_ms"]
+        late, final_ms = (word.logged_ms for word in self.words.about(camera, day)), self.words.final_ms(camera, day)
+        late = (ms for ms in late if close.shut_ms <= ms < final_ms)
+        came = Came(labels_ms.to_numpy(), self.batches_ms[camera], self.lines[camera].finish_ms + 1)
+        return told_at(close.closed_ms, late, final_ms, came, self.terms.every // MILLISECOND)
+
+    def _judged_at(self, day: str, at_ms: int) -> pd.DataFrame:
+        """A day's vehicles and single frames with the truth as told by then; of labels that are not fair, without."""
+        cameras = sorted(camera for camera, other in self.closes if other == day)
+        parts = [self._judged_of(camera, day, newest(self.told[camera, day], at_ms)) for camera in cameras]
+        return pd.concat(parts)
+
+    def _judged_of(self, camera: str, day: str, told_ms: int | None) -> pd.DataFrame:
+        key = (camera, day, -1 if told_ms is None else told_ms)
+        if key not in self._known:
+            own = self.judged[(self.judged["camera_id"] == camera) & (self.judged["day"] == day)]
+            self._known[key] = _fairly(own.iloc[:0] if told_ms is None else self._with_truth(own, self._before(*key)))
+        return self._known[key]
+
+    def _before(self, camera: str, day: str, told_ms: int) -> int:
+        """Of late labels, those before then were told; none when the day closed."""
+        return told_ms if told_ms > self.told[camera, day][0] else -1
 
     def _vehicles(self, passages: pd.DataFrame) -> pd.DataFrame:
         """Passages that crossed and have a verdict, before their day was complete."""
@@ -213,16 +250,19 @@ class _Batch:
         singles = singles.assign(predicted=singles["label"], at_us=singles["captured_us"], zone_id=None, pixels=np.nan)
         vehicles = self.vehicles.assign(at_us=self.vehicles["crossed_us"])
         both = pd.concat([vehicles.assign(vehicle=True), singles.assign(vehicle=False)], ignore_index=True)
-        both = both.astype({"vehicle": bool})
-        things = zip(*(both[c] for c in ("camera_id", "vehicle", "epoch", "passage", "sequence", "day")), strict=True)
+        both = self._with_truth(both.astype({"vehicle": bool}))
+        return _with_properties(both, self.frames, self.zone)
+
+    def _with_truth(self, judged: pd.DataFrame, until_ms: int = NEVER) -> pd.DataFrame:
+        """With what labels say that came in time, or were logged before then."""
+        things = zip(*(judged[c] for c in ("camera_id", "vehicle", "epoch", "passage", "sequence", "day")), strict=True)
         truths = [
-            self.truth((camera, vehicle, epoch, int(passage if vehicle else sequence)), day)
+            self.truth((camera, vehicle, epoch, int(passage if vehicle else sequence)), day, until_ms)
             for camera, vehicle, epoch, passage, sequence, day in things
         ]
-        both["truth"] = pd.Series([label for label, _ in truths], dtype=object)
-        both["weight"] = [weight for _, weight in truths]
-        both["fair"] = _fair(both)
-        return _with_properties(both, self.frames, self.zone)
+        labels = pd.Series([label for label, _ in truths], judged.index, dtype=object)
+        told = judged.assign(truth=labels, weight=[weight for _, weight in truths])
+        return told.assign(fair=_fair(told))
 
 
 # Frames
@@ -243,11 +283,18 @@ def _seen(log: Log, terms: Terms) -> pd.DataFrame:
     return found.assign(newest_us=reached.groupby(found["camera_id"]).cummax())
 
 
+def _batches_ms(log: Log) -> dict[str, np.ndarray]:
+    """When each camera's observations were logged."""
+    batches = [(batch.camera_id, (at - EPOCH) // MILLISECOND) for at, batch in log if isinstance(batch, Observations)]
+    table = pd.DataFrame(batches, columns=["camera_id", "logged_ms"])
+    return {str(camera): times.to_numpy() for camera, times in table.groupby("camera_id")["logged_ms"]}
+
+
 def _frame(seen: Any, batch: Observations, i: int, at: datetime) -> Figures:
     width = len(batch.classes)
     probabilities = batch.probabilities[i * width : (i + 1) * width]
     return {
-        **{name: value for name, value in asdict(seen).items() if name not in ("captured_at", "crossed_at", "sketch")},
+        **{name: getattr(seen, name) for name in MEASURED},
         **{PROBABILITY + name: p for name, p in zip(batch.classes, probabilities, strict=True)},
         "captured_us": to_us(seen.captured_at),
         "crossed_us": to_us(seen.crossed_at) if seen.crossed_at else np.nan,
@@ -339,6 +386,17 @@ def _fair(judged: pd.DataFrame) -> "pd.Series[Any]":
     return (weights == heaviest) | (chances < weights / heaviest)
 
 
+def _fairly(judged: pd.DataFrame) -> pd.DataFrame:
+    """Without the truth of those whose label is not fair."""
+    return judged.assign(truth=judged["truth"].where(judged["fair"], None))
+
+
+def _models(frames: pd.DataFrame, days: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Bundles that served, by camera and day."""
+    known = frames[frames["label"].notna()].groupby(["camera_id", "day"])["model_version"].unique()
+    return {key: tuple(sorted(known.get(key, ()))) for key in days}
+
+
 def _with_properties(judged: pd.DataFrame, frames: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Hour, light, weather, zone and size; light and weather are those of the newest whole picture before."""
     scenes = frames.loc[frames["passage"].isna(), ["camera_id", "captured_us", "brightness", "contrast"]]
@@ -417,6 +475,8 @@ class _Heard:
     words: Mapping[Thing, list[Any]]
     "Of each thing."
     seen_on: Mapping[Thing, str]
+    "The day on which each thing was seen."
+    counted_on: Mapping[Thing, str]
     "The day on which each thing is counted."
     unmatched: Counter[tuple[str, str]]
     "Things that were never seen, by camera and by the day on which they were labelled."
@@ -425,11 +485,21 @@ class _Heard:
     terms: Terms
     "What sources weigh, and until when words count."
 
-    def decided(self, thing: Thing, day: str) -> _Decision:
-        """What the newest words of all sources say, as far as they count on a day."""
+    def final_ms(self, camera: str, day: str) -> int:
+        """From when on labels are too late for a day."""
+        return self.closes[camera, day].closed_ms + self.terms.horizon // MILLISECOND
+
+    def about(self, camera: str, day: str) -> Iterator[Any]:
+        """Words on things that were seen or are counted on a day."""
+        for thing, words in self.words.items():
+            if thing[0] == camera and day in (self.seen_on[thing], self.counted_on[thing]):
+                yield from words
+
+    def decided(self, thing: Thing, day: str, until_ms: int = NEVER) -> _Decision:
+        """What the newest words of all sources say, as far as they count on a day: in time, or logged before then."""
         close = self.closes[thing[0], day]
-        final_ms = close.closed_ms + self.terms.horizon // MILLISECOND
-        words = _newest([word for word in self.words.get(thing, []) if word.logged_ms < final_ms])
+        last_ms = max(close.shut_ms, min(until_ms, self.final_ms(thing[0], day)))
+        words = _newest([word for word in self.words.get(thing, []) if word.logged_ms < last_ms])
         said = [word for word in words if isinstance(word.label, str)]
         chosen = self._chosen(said)
         return _Decision(
@@ -450,7 +520,7 @@ class _Heard:
 
     def on(self, camera: str, day: str) -> list[_Decision]:
         """What was said of each thing of a day."""
-        things = [thing for thing in self.words if thing[0] == camera and self.seen_on[thing] == day]
+        things = [thing for thing in self.words if thing[0] == camera and self.counted_on[thing] == day]
         return [self.decided(thing, day) for thing in things]
 
 
@@ -486,7 +556,8 @@ def _heard(
             found[word.thing].append(word)
         elif isinstance(word.label, str) and _is_in_time(word, closes):
             unseen.add((word.camera_id, word.on, word.thing))
-    return _Heard(found, {**seen_on, **counted_on}, Counter((camera, day) for camera, day, _ in unseen), closes, terms)
+    missed = Counter((camera, day) for camera, day, _ in unseen)
+    return _Heard(found, seen_on, {**seen_on, **counted_on}, missed, closes, terms)
 
 
 def _is_in_time(word: Any, closes: Mapping[tuple[str, str], _Close]) -> bool:
@@ -503,21 +574,22 @@ def _report(batch: _Batch, day: str) -> Figures:
     before = sorted(camera for camera, other in batch.closes if other == _day_before(day))
     frames, judged = (table[table["day"] == day] for table in (batch.frames, batch.judged))
     unmatched = sum(batch.words.unmatched[camera, day] for camera in cameras)
-    fair = judged.assign(truth=judged["truth"].where(judged["fair"], None))
+    fair, signal = _fairly(judged), signals(batch.frames, batch.vehicles, cameras, day)
     return {
         "day": day,
+        "revision": len(batch.trust.reported[day]),
         "timezone": batch.zone,
         "starts_at": _start(day, batch.zone).to_pydatetime(),
         "ends_at": (_start(day, batch.zone) + ONE_DAY).to_pydatetime(),
         "scores": _scores(batch, frames, judged, unmatched),
-        "cameras": [_camera(batch, frames, judged, camera, day) for camera in cameras],
+        "cameras": [_camera(batch, frames, judged, camera, day) | {"signals": signal[camera]} for camera in cameras],
         "absent": sorted({*before} - {*cameras}),
         "model_versions": sorted(set(frames.loc[frames["label"].notna(), "model_version"])),
         "intervals": _intervals(batch, frames, judged),
-        "estimate": {"n": len(judged)} if len(judged) else None,
+        "estimate": batch.trust.estimate(day),
         "reliability": _reliability(fair),
         "calibration_error": _calibration_error(fair),
-        "slices": _slices(fair, cameras),
+        "slices": _slices(fair, cameras, batch.trust.discovered(day)),
         "stages": _stages(frames),
         "labels": _labels(batch, cameras, day) | ({"unmatched": unmatched} if unmatched else {}),
     }
@@ -532,7 +604,6 @@ def _camera(batch: _Batch, frames: pd.DataFrame, judged: pd.DataFrame, camera: s
     return {
         "camera_id": camera,
         "scores": _scores(batch, own_frames, own, batch.words.unmatched[camera, day]),
-        "signals": _signals(batch, camera, day),
         "device": batch.devices.get((camera, day)),
         "worst": _worst(own),
     }
@@ -874,14 +945,14 @@ def _calibration_error(judged: pd.DataFrame) -> float | None:
 # Slices
 
 
-def _slices(judged: pd.DataFrame, cameras: list[str]) -> list[Figures]:
+def _slices(judged: pd.DataFrame, cameras: list[str], discovered: set[str]) -> list[Figures]:
     """A slice is where a vehicle is that crossed, or one that is labelled; each camera is one."""
     labelled = judged[judged["truth"].notna()]
     shown = judged[judged["vehicle"] | judged["truth"].notna()]
     values = {name: sorted(shown[name].dropna().unique()) for name in ("hour", "light", "size", "weather", "zone")}
     found = [_slice("camera", camera, judged["camera_id"] == camera, judged, labelled) for camera in cameras]
     found += [_slice(name, value, judged[name] == value, judged, labelled) for name in values for value in values[name]]
-    return found
+    return [{**each, "discovered": f"{each['dimension']}={each['value']}" in discovered} for each in found]
 
 
 def _slice(dimension: str, value: str, inside: Any, judged: pd.DataFrame, labelled: pd.DataFrame) -> Figures:
@@ -955,57 +1026,6 @@ def _worst(judged: pd.DataFrame) -> list[Figures]:
         for why, table in ranked.items()
         for row in table.head(WORST[why]).itertuples()
     ]
-
-
-# Signals
-
-
-def _signals(batch: _Batch, camera: str, day: str) -> list[Figures]:
-    """A day's values, beside those of the days before."""
-    (now, said), (before, known) = (_values(batch, camera, day, compare) for compare in (operator.eq, operator.lt))
-    found = {name: _signal(values, before[name]) for name, values in now.items() if len(values)}
-    found |= {"class-mix": _mix(said, known)} if len(said) else {}
-    return [{"signal": name, **figures} for name, figures in sorted(found.items())]
-
-
-def _values(
-    batch: _Batch, camera: str, day: str, compare: Callable[[Any, str], Any]
-) -> tuple[dict[str, "pd.Series[Any]"], "pd.Series[Any]"]:
-    """The signals' values on some days, and the verdicts."""
-    tables = (batch.frames, batch.vehicles)
-    frames, vehicles = (t[(t["camera_id"] == camera) & compare(t["day"], day)] for t in tables)
-    pictures = frames[frames["passage"].isna()]
-    values = {
-        "abstention": vehicles["refused"] / (vehicles["refused"] + vehicles["frames"]),
-        "confidence": vehicles["confidence"],
-        "flip": vehicles["dissenting"] / vehicles["frames"],
-        "noise": pictures.loc[pictures["noise"] > 0, "noise"],
-        **{name: pictures[name] for name in ("brightness", "contrast", "sharpness")},
-    }
-    return values, vehicles["predicted"]
-
-
-def _signal(now: "pd.Series[Any]", before: "pd.Series[Any]") -> Figures:
-    found = {"count": len(now), "mean": now.mean(), "deviation": now.std(ddof=0)}
-    if not len(before):
-        return found | {"reference": None, "effect": None}
-    usual = before.mean()
-    return found | {"reference": usual, "effect": (now.mean() - usual) / before.std(ddof=0)}
-
-
-def _mix(now: "pd.Series[Any]", before: "pd.Series[Any]") -> Figures:
-    """The share of the class that comes last; the effect is Cohen's w: differences in shares by those of both together."""
-    counts = pd.DataFrame({"now": now.value_counts(), "before": before.value_counts()}).fillna(0).sort_index()
-    last, shares = counts.index[-1], counts / counts.sum()
-    share = shares["now"][last]
-    found = {"count": len(now), "mean": share, "deviation": math.sqrt(share * (1 - share))}
-    if not len(before):
-        return found | {"reference": None, "effect": None}
-    off, both = shares["now"] - shares["before"], counts.sum(axis=1) / counts.to_numpy().sum()
-    return found | {
-        "reference": shares["before"][last],
-        "effect": math.copysign(math.sqrt((off**2 / both).sum()), off[last]),
-    }
 
 
 # Devices
