@@ -171,7 +171,7 @@ class Session:
         self._digester.forget()
         while not stop.is_set():
             alive()
-            self._read(stop)
+            self._read()
             self._mailer.serve([held.errand for held in self._backlog if held.errand], _while_in_time(stop))
             self._bury_refused()
             self._commit()
@@ -184,10 +184,10 @@ class Session:
         else:
             self._digester.forget()
 
-    def _read(self, stop: Event) -> None:
+    def _read(self) -> None:
         room = LONGEST_BACKLOG - len(self._backlog)
         if room <= 0:
-            stop.wait(POLL_S)
+            self._reader.rest(POLL_S)
             return
         records = self._reader.read(room, POLL_S)
         if records:

@@ -302,6 +302,21 @@ class Reader:
         except KafkaException as error:
             raise as_broker_error(error, self._settings.bootstrap_servers) from error
 
+    def rest(self, timeout_s: float) -> None:
+        """Read nothing for so long, and stay in the group: who does not poll for five minutes is taken for dead.
+
+        Raises:
+            BrokerError: the broker refuses.
+
+        """
+        try:
+            self._consumer.pause(self._consumer.assignment())
+            for early in sound(self._consumer.consume(1, timeout_s)):  # of a partition that came meanwhile
+                self._consumer.seek(TopicPartition(early.topic() or "", early.partition() or 0, early.offset() or 0))
+            self._consumer.resume(self._consumer.assignment())
+        except KafkaException as error:
+            raise as_broker_error(error, self._settings.bootstrap_servers) from error
+
     @property
     def assigned(self) -> set[tuple[str, int]]:
         """The topics and partitions that are read here, and by no other member of the group; empty before the first read."""

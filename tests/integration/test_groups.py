@@ -33,6 +33,24 @@ def test_a_group_is_behind_until_it_has_committed_everything(kafka: KafkaSetting
         assert watch.behind([topic]) == {}
 
 
+def test_a_reader_that_rests_loses_neither_its_place_nor_its_group(kafka: KafkaSettings) -> None:
+    """Longer than the group waits for one that does not poll; nothing is read meanwhile, and nothing twice."""
+    impatient = kafka.model_copy(update={"properties": {"max.poll.interval.ms": "10000"}})
+    topic = kafka.names.of(LABELS)
+    with Writer(kafka, Codec()) as writer:
+        for _ in range(3):
+            writer.send(LABELS, "gate", LABEL)
+    with Reader(impatient, [topic], "g") as reader:
+        first = reader.read(1, 10.0)[0]
+        for _ in range(12):
+            reader.rest(1.0)
+        assert (topic, first.partition) in reader.assigned
+        reader.commit(first)
+        rest = reader.read(2, 10.0)
+        rest += reader.read(2, 1.0) if len(rest) < 2 else []
+        assert [record.offset for record in rest] == [first.offset + 1, first.offset + 2]
+
+
 def test_markers_of_transactions_and_what_was_taken_back_are_no_records(kafka: KafkaSettings) -> None:
     topic = kafka.names.of(LABELS)
     producer = Producer({**client_properties(kafka), "transactional.id": kafka.topic_prefix})
