@@ -344,7 +344,7 @@ class Finding:
     signal: str
     "`confidence`, `brightness`, `frozen`, `temperature`, …"
     detector: str
-    "What found it: `adwin`, `page-hinkley`, `hddm-a`, `rule`, …"
+    "What found it: `adwin+bets`, `hddm-a+bets`, `page-hinkley`, `rule`, …"
     since: datetime
     "When it began, as far as can be told."
     found_at: datetime
@@ -887,18 +887,18 @@ class AlertAction(Record):
 
 @dataclass(frozen=True, slots=True)
 class Delivery(Record):
-    """A mail that the server took."""
+    """What somebody was told, and on record is told no more."""
 
     delivery_id: str
-    "Alert, state and recipient: the record's key."
+    "Alert, state and recipient, or a digest's day, pace and recipient: the record's key."
     alert_id: str
-    "The alert."
+    "The alert; `digest:DAY` of a digest itself."
     recipient: str
-    "The address."
+    "The address, or `channel:NAME`."
     message_id: str
-    "The mail's Message-ID."
+    "The mail's Message-ID; empty of a digest that had nothing to tell, or was refused."
     delivered_at: datetime
-    "When the server took it, wall clock."
+    "When that was, wall clock."
 
 
 @dataclass(frozen=True, slots=True)
