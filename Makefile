@@ -49,7 +49,7 @@ train: install  ## Train the model anew; DATA=folder with road-vehicles' train.z
 
 lock:  ## Lock the dependencies anew, with hashes; needs uv
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra channels pyproject.toml -o requirements-runtime.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra channels --constraints requirements.lock pyproject.toml -o requirements-runtime.lock
 
 clean:  ## Remove what was built or run here
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache roadwatch-data
