@@ -31,13 +31,11 @@ from monitor.digests import (
     posts_of,
 )
 from monitor.errands import Courier, Deliveries, Desk, Surroundings
+from monitor.mail import NO_MAIL
 from schemas.errors import MailError
 from schemas.records import Delivery
 
 log = structlog.get_logger(__name__)
-
-NO_MAIL = ""
-"The Message-ID of a digest for which no mail went out: it had nothing to tell, or was refused."
 
 
 @dataclass(frozen=True, slots=True)

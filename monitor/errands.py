@@ -11,7 +11,7 @@ A channel is tried for a day and then given up, for it never says whether it wil
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from email.message import EmailMessage
 from typing import Literal, Protocol
 
@@ -42,6 +42,9 @@ class Deliveries(Protocol):
     def delivered(self, ids: Collection[str]) -> set[str]:
         """Those of the deliveries that are on record."""
 
+    def told(self, alerts: Collection[str]) -> list[Delivery]:
+        """What is on record of some alerts, by their ids."""
+
     def record(self, delivery: Delivery) -> None:
         """Put a delivery on record; when this returns, it outlives a crash."""
 
@@ -56,6 +59,10 @@ class MemoryDeliveries:
     def delivered(self, ids: Collection[str]) -> set[str]:
         """Those of the deliveries that are on record."""
         return set(ids) & self.records.keys()
+
+    def told(self, alerts: Collection[str]) -> list[Delivery]:
+        """What is on record of some alerts."""
+        return [delivery for delivery in self.records.values() if delivery.alert_id in alerts]
 
     def record(self, delivery: Delivery) -> None:
         """Put a delivery on record."""
@@ -88,6 +95,8 @@ class Errand:
     "When it was taken up, by the monotonic clock."
     pictures: Sequence[tuple[str, bytes]] | None = None
     "Frame ids and JPEGs; None before they were looked for."
+    waited: timedelta | None = None
+    "How long nobody has acknowledged it; None where that is not why it is told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +279,7 @@ class Mailer:
             timezone=self._desk.timezone,
             pictures=self._pictures_for(errand, recipient),
             reminder=errand.reminder,
+            waited=errand.waited,
         )
 
     def _pictures_for(self, errand: Errand, recipient: str) -> Sequence[tuple[str, bytes]]:

@@ -1,8 +1,9 @@
 """A mail for one recipient, about an alert or several: its headers, its text and HTML parts, and the names of its deliveries."""
 
 import hashlib
+import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,7 +14,7 @@ from monitor.mail_figures import Picture, letter_of, one_line
 from monitor.mail_html import html_of
 from monitor.mail_text import subject_of, text_of
 from monitor.subscriptions import RANKS, channel_of
-from schemas.records import Alert, Severity
+from schemas.records import Alert, Delivery, Severity
 from schemas.times import MICROSECOND
 
 ID_HEADER = "X-Roadwatch-Alert-Id"
@@ -22,6 +23,8 @@ PICTURES_SHOWN, LARGEST_PICTURE = 3, 60_000
 "Pictures in a mail, and bytes of each."
 JPEG = b"\xff\xd8\xff"
 "How a JPEG begins."
+NO_MAIL = ""
+"The Message-ID on record where no mail went out: there was nothing to tell, or it was refused."
 
 
 def compose(
@@ -33,6 +36,7 @@ def compose(
     timezone: str,
     pictures: Sequence[tuple[str, bytes]] = (),
     reminder: int = 0,
+    waited: timedelta | None = None,
 ) -> EmailMessage:
     """The mail that tells a recipient of an alert.
 
@@ -44,12 +48,14 @@ def compose(
         timezone: IANA name; for alerts that carry no report.
         pictures: Frame ids and JPEGs that show it; what is too large, too many or no JPEG is left out.
         reminder: Counts the mails that say the alert is still open; 0 for the first.
+        waited: How long nobody has acknowledged it; None where that is not why it is told.
 
     """
     shown = [(name, jpeg) for name, jpeg in pictures if fits(jpeg)][:PICTURES_SHOWN]
-    letter = letter_of(alert, timezone, [Picture(one_line(name), _cid(name, sender)) for name, _ in shown], reminder)
+    named = [Picture(one_line(name), _cid(name, sender)) for name, _ in shown]
+    letter = letter_of(alert, timezone, named, reminder, waited)
     mail = begin(sender, recipient, at)
-    mail["Subject"] = subject_of(alert, reminder)
+    mail["Subject"] = subject_of(alert, reminder, waited)
     _add_thread(mail, alert, sender, recipient, reminder)
     mail[ID_HEADER] = letter.alert_id
     mail[SEVERITY_HEADER] = alert.severity
@@ -125,6 +131,12 @@ def ids_told(alert: Alert, recipient: str, reminder: int = 0) -> set[str]:
     known = (severity for severity in RANKS if RANKS[severity] >= RANKS[alert.severity])
     digested = {digested_id(alert, recipient, reminder, severity) for severity in known}
     return {delivery_id(alert, recipient, reminder), *digested}
+
+
+def tells_open(delivery: Delivery) -> bool:
+    """Whether somebody was told that the alert is open: by a mail, a reminder, or a digest."""
+    told = delivery.delivery_id.removeprefix(f"{delivery.alert_id}|").partition("|")[0]
+    return delivery.message_id != NO_MAIL and re.split("[#/]", told)[0] == "open"
 
 
 def message_id(alert: Alert, sender: str, recipient: str, told: str | None = None) -> str:

@@ -6,9 +6,10 @@ Alert ─► Letter ─┬─► mail_text   text/plain
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -138,14 +139,23 @@ class Letter:
     "Which alert."
 
 
-def letter_of(alert: Alert, timezone: str, pictures: Sequence[Picture] = (), reminder: int = 0) -> Letter:
-    """An alert in words, its times in the report's time zone; in `timezone` (IANA) when it carries no report."""
+def letter_of(
+    alert: Alert,
+    timezone: str,
+    pictures: Sequence[Picture] = (),
+    reminder: int = 0,
+    waited: timedelta | None = None,
+) -> Letter:
+    """An alert in words, its times in the report's time zone; in `timezone` (IANA) when it carries no report.
+
+    Where nobody has acknowledged it for so long as it has `waited`, that is said first.
+    """
     zone = _zone(alert.report.timezone if alert.report else timezone)
     value, compared = _measure(alert)
     return Letter(
         tone=tone_of(alert),
         title=one_line(alert.title),
-        summary=alert.summary.strip(),
+        summary="\n".join([*_unheeded(alert, waited), alert.summary.strip()]),
         value=value,
         measured=one_line(words_of(alert.metric)).removeprefix("the "),
         compared=compared,
@@ -159,6 +169,20 @@ def letter_of(alert: Alert, timezone: str, pictures: Sequence[Picture] = (), rem
         figures=_figures(alert.report, alert.camera_id, zone) if alert.report else None,
         alert_id=one_line(alert.alert_id),
     )
+
+
+def _unheeded(alert: Alert, waited: timedelta | None) -> tuple[str, ...]:
+    if waited is None:
+        return ()
+    command = f"roadwatch alerts ack {shlex.quote(one_line(alert.alert_id))}"
+    return (f"Nobody has acknowledged this alert for {lasting(waited)}. Whoever takes it on says so by: {command}",)
+
+
+def lasting(span: timedelta) -> str:
+    """A span of time for people, rounded down: `40 minutes`, `4 hours`, `3 days`."""
+    units = (("day", timedelta(days=1), 3), ("hour", timedelta(hours=1), 1), ("minute", timedelta(minutes=1), 0))
+    name, count = next((name, span // unit) for name, unit, fewest in units if span // unit >= fewest)
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def tone_of(alert: Alert) -> Tone:

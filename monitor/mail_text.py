@@ -1,6 +1,7 @@
 """The subject and the text part of a mail about an alert."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from monitor.mail_figures import COLUMNS, LONGEST_SUBJECT, Figures, Letter, Matrix, Reason, one_line, tone_of
 from monitor.mail_plots import Plot
@@ -11,9 +12,13 @@ LONGEST_BAR = 30
 "Characters."
 
 
-def subject_of(alert: Alert, reminder: int = 0) -> str:
-    """The subject: `[Roadwatch] critical: accuracy 41 % on gate-north`, on one line and not too long."""
-    subject = f"[Roadwatch] {'still ' if reminder else ''}{tone_of(alert)}: {one_line(alert.title)}"
+def subject_of(alert: Alert, reminder: int = 0, waited: timedelta | None = None) -> str:
+    """The subject: `[Roadwatch] critical: accuracy 41 % on gate-north`, on one line and not too long.
+
+    A reminder says `still critical`, an escalation `unacknowledged critical`.
+    """
+    why = "unacknowledged " if waited is not None else "still " if reminder else ""
+    subject = f"[Roadwatch] {why}{tone_of(alert)}: {one_line(alert.title)}"
     return subject if len(subject) <= LONGEST_SUBJECT else subject[: LONGEST_SUBJECT - 1] + "…"
 
 

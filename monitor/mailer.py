@@ -2,11 +2,11 @@
 
     alerts ─┬► backlog of errands ─► mails ─► deliveries ─► offsets committed
             │      └─ unreadable, or refused for a recipient ─► alerts.dlq
-            └► read whole when a digest is due ─► one mail ─► deliveries
+            └► read whole when a digest is due, or every five minutes where alerts escalate ─► mails ─► deliveries
 
 An offset is committed once its alert and all before it are done with, so that a killed mailer finds them again.
 While a server is away the alerts wait in the backlog, and the consumer goes on polling to keep its partition. Whoever
-holds the alerts' partition sends the digests.
+holds the alerts' partition sends the digests and escalates.
 """
 
 import random
@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -25,7 +26,10 @@ from monitor.channels import ChannelTransport, Routes, open_channels
 from monitor.digester import Digester
 from monitor.digests import Logged
 from monitor.errands import Courier, Desk, Errand, Mailer, Outcome, Pictures, Surroundings
+from monitor.escalation import silences_of
+from monitor.escalator import Escalator
 from monitor.policies import subscribers_of
+from monitor.silences import Silences
 from monitor.smtp import SmtpServer, SmtpTransport, Transport
 from runtime.admin import TopicAdmin
 from runtime.clients import Outgoing, Reader, Received, Writer
@@ -37,10 +41,12 @@ from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import dead_letter_headers
 from schemas.errors import ConfigurationError, RecordError, RoadwatchError
-from schemas.records import Alert, DeadLetter, Delivery
-from schemas.topics import ALERTS, DELIVERIES, Names
+from schemas.records import Alert, AlertAction, DeadLetter, Delivery, Record
+from schemas.topics import ALERT_ACTIONS, ALERTS, DELIVERIES, Names, Topic
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=Record)
 
 MAILS = Counter("roadwatch_mails_total", "Tries to deliver a mail, by what became of them.", ["outcome"])
 WAITING = Gauge("roadwatch_alerts_waiting", "Alerts that some recipient still waits for.")
@@ -52,11 +58,45 @@ LONGEST_ROUND_S = 60.0
 "A round of tries gives way to a poll after this time: Kafka takes a consumer that is silent for 300 s for dead."
 
 
+class Whole(Generic[T]):
+    """A topic that is read from its beginning to its end whenever it is asked for."""
+
+    def __init__(self, settings: KafkaSettings, codec: Codec, topic: Topic, kind: type[T]) -> None:
+        self._settings = settings
+        self._codec = codec
+        self._topic = settings.names.of(topic)
+        self._kind = kind
+        self._said: set[tuple[int, int]] = set()
+
+    def records(self) -> Iterator[Received]:
+        """All that is on it now."""
+        return read_all(self._settings, self._topic)
+
+    def decoded(self, record: Received) -> T | None:
+        """What a record says; None where it cannot be read, which is said once of each."""
+        try:
+            return self._codec.decode(record.value, self._kind)
+        except RecordError as error:
+            self._say(record, error)
+            return None
+
+    def _say(self, record: Received, error: RecordError) -> None:
+        place = record.partition, record.offset
+        if place not in self._said:
+            self._said.add(place)
+            log.warning(
+                "a record cannot be read, digests and escalations leave it out",
+                topic=self._topic,
+                offset=record.offset,
+                error=str(error),
+            )
+
+
 class KafkaDeliveries:
     """The record of deliveries, on its compacted topic."""
 
-    def __init__(self, settings: KafkaSettings, writer: Writer) -> None:
-        self._settings = settings
+    def __init__(self, settings: KafkaSettings, writer: Writer, codec: Codec) -> None:
+        self._topic = Whole(settings, codec, DELIVERIES, Delivery)
         self._writer = writer
 
     def delivered(self, ids: Collection[str]) -> set[str]:
@@ -66,11 +106,21 @@ class KafkaDeliveries:
         rare and a year of deliveries is a megabyte.
         """
         found: set[str] = set()
-        for record in read_all(self._settings, self._settings.names.of(DELIVERIES)):
+        for record in self._topic.records():
             name = (record.key or b"").decode(errors="replace")
             if name in ids:
                 (found.add if record.value else found.discard)(name)
         return found
+
+    def told(self, alerts: Collection[str]) -> list[Delivery]:
+        """What is on record of some alerts, by their ids: the topic is read as well."""
+        found: dict[bytes | None, Delivery] = {}
+        for record in self._topic.records():
+            found.pop(record.key, None)
+            delivery = self._topic.decoded(record) if record.value else None
+            if delivery and delivery.alert_id in alerts:
+                found[record.key] = delivery
+        return list(found.values())
 
     def record(self, delivery: Delivery) -> None:
         """Write the delivery and wait until the broker has it."""
@@ -82,22 +132,29 @@ class KafkaAlerts:
     """The alerts as they stand on their topic: as often as each has changed, or fewer where Kafka has compacted them."""
 
     def __init__(self, settings: KafkaSettings, codec: Codec) -> None:
-        self._settings = settings
-        self._codec = codec
+        self._topic = Whole(settings, codec, ALERTS, Alert)
 
-    def logged(self) -> Iterator[Logged]:
-        """Read them from the beginning to the end, without reports and findings, which are large.
+    def logged(self, whole: Collection[str] = ()) -> Iterator[Logged]:
+        """Read them from the beginning to the end, without reports and findings, which are large, but for some ids' alerts.
 
         What cannot be read is left out here; it becomes a dead letter when its turn comes.
         """
-        for record in read_all(self._settings, self._settings.names.of(ALERTS)):
-            try:
-                alert = self._codec.decode(record.value, Alert)
-            except RecordError as error:
-                log.warning("an alert cannot be read and is in no digest", offset=record.offset, error=str(error))
-                continue
-            at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-            yield Logged(replace(alert, report=None, findings=()), at)
+        for record in self._topic.records():
+            if alert := self._topic.decoded(record):
+                at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+                yield Logged(alert if alert.alert_id in whole else replace(alert, report=None, findings=()), at)
+
+
+class KafkaSilences:
+    """What people asked not to be told of, as it stands on the topic of their actions."""
+
+    def __init__(self, settings: KafkaSettings, codec: Codec) -> None:
+        self._topic = Whole(settings, codec, ALERT_ACTIONS, AlertAction)
+
+    def asked(self) -> Silences:
+        """Read them from the beginning to the end; what cannot be read is the monitor's to dead-letter."""
+        actions = (self._topic.decoded(record) for record in self._topic.records())
+        return silences_of(action for action in actions if action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +194,24 @@ class DeadLetters:
         self._writer.flush()
 
 
+class Round(Protocol):
+    """Something that is told from the alerts' whole topic, by the one mailer that holds it."""
+
+    def serve(self, go_on: Callable[[], bool]) -> None:
+        """Make what is due, and try each mail that waits, once, until `go_on` says no; raises BrokerError."""
+
+    def forget(self) -> None:
+        """Let go of all that is held: another mailer may go on with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a mailer does with what it reads."""
 
     mailer: Mailer
     "Tells each alert at once."
-    digester: Digester
-    "Tells many at a time."
+    rounds: tuple[Round, ...]
+    "Tell many at a time, and what nobody acknowledges."
     alerts: str
     "The alerts' topic on this cluster."
 
@@ -155,7 +222,7 @@ class Session:
     def __init__(self, reader: Reader, work: Work, codec: Codec, dead_letters: DeadLetters) -> None:
         self._reader = reader
         self._mailer = work.mailer
-        self._digester = work.digester
+        self._rounds = work.rounds
         self._alerts = work.alerts
         self._codec = codec
         self._dead_letters = dead_letters
@@ -168,7 +235,7 @@ class Session:
             BrokerError: the stay is over; what was not committed is read again in the next one.
 
         """
-        self._digester.forget()
+        self._forget()
         while not stop.is_set():
             alive()
             self._read()
@@ -176,13 +243,18 @@ class Session:
             self._bury_refused()
             self._commit()
             WAITING.set(len(self._backlog))
-            self._serve_digests(stop)
+            self._make_rounds(stop)
 
-    def _serve_digests(self, stop: Event) -> None:
-        if (self._alerts, 0) in self._reader.assigned:  # the topic has one partition
-            self._digester.serve(_while_in_time(stop))
-        else:
-            self._digester.forget()
+    def _make_rounds(self, stop: Event) -> None:
+        if (self._alerts, 0) not in self._reader.assigned:  # the topic has one partition
+            self._forget()
+            return
+        for each in self._rounds:
+            each.serve(_while_in_time(stop))
+
+    def _forget(self) -> None:
+        for each in self._rounds:
+            each.forget()
 
     def _read(self) -> None:
         room = LONGEST_BACKLOG - len(self._backlog)
@@ -244,7 +316,8 @@ def run_mailer(settings: Settings, stop: Event, instance: str | None = None, pic
     Raises:
         BrokerUnavailableError: nobody answers at the start; later on the broker is waited for.
         TopicError: topics are missing or not as the table says.
-        ConfigurationError: a secret's file or a channel's URL cannot be read, or a subscription is to what there is not.
+        ConfigurationError: a secret's file or a channel's URL cannot be read, or a subscription is to what there is not,
+            or all wait for somebody to be told first.
 
     """
     TopicAdmin(settings.kafka).require()
@@ -252,7 +325,7 @@ def run_mailer(settings: Settings, stop: Event, instance: str | None = None, pic
     channels = ChannelTransport(open_channels(settings.mail), settings.mail.timeout_s)
     transport = Routes(SmtpTransport(_server(settings.mail), _trust(settings.mail)), channels)
     with Writer(settings.kafka, codec, linger_ms=0) as writer:
-        work = _work(settings, transport, KafkaDeliveries(settings.kafka, writer), codec, pictures)
+        work = _work(settings, transport, KafkaDeliveries(settings.kafka, writer, codec), codec, pictures)
         dead_letters = DeadLetters(writer, settings.kafka.names)
 
         def session() -> None:
@@ -269,12 +342,13 @@ def _work(
 ) -> Work:
     desk, around = _desk(settings), _surroundings(pictures)
     courier = Courier(desk.sender, transport, deliveries, around)
-    alerts = KafkaAlerts(settings.kafka, codec)
-    return Work(
-        Mailer(desk, courier, deliveries, around),
+    alerts, silences = KafkaAlerts(settings.kafka, codec), KafkaSilences(settings.kafka, codec)
+    mailer = Mailer(desk, courier, deliveries, around)
+    rounds = (
         Digester(desk, courier, deliveries, alerts.logged, around),
-        settings.kafka.names.of(ALERTS),
+        Escalator(desk, mailer, courier, deliveries, alerts.logged, silences.asked, around),
     )
+    return Work(mailer, rounds, settings.kafka.names.of(ALERTS))
 
 
 def _server(mail: MailSettings) -> SmtpServer:

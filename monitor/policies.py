@@ -35,8 +35,8 @@ def rules_of(settings: MonitorSettings) -> Rules:
 def subscribers_of(mail: MailSettings) -> tuple[Subscriber, ...]:
     """Who gets which alerts.
 
-    Raises ConfigurationError naming each subscription with a cause or a channel that there is not, and each name that
-    two channels have.
+    Raises ConfigurationError naming each subscription with a cause or a channel that there is not, each name that two
+    channels have, and that nobody is told first of what others wait for.
     """
     names = [channel.name for channel in mail.channels]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -46,6 +46,8 @@ def subscribers_of(mail: MailSettings) -> tuple[Subscriber, ...]:
             found.append(_subscriber(wish, names))
         except ValueError as error:
             faults.append(f"{_recipient(wish)}: {error}")
+    if mail.subscriptions and all(wish.after_hours for wish in mail.subscriptions):
+        faults.append("all have after_hours, and wait for somebody to be told first; leave it out of one")
     if faults:
         raise ConfigurationError("mail.subscriptions", faults)
     return tuple(found)
@@ -57,7 +59,9 @@ def _subscriber(wish: Subscription, channels: Collection[str]) -> Subscriber:
     if wish.channel is not None and wish.channel not in channels:
         raise ValueError(f"{wish.channel!r} is no channel; mail.channels has {', '.join(channels) or 'none'}")
     cameras, causes = frozenset(wish.cameras), frozenset(wish.causes)
-    return Subscriber(_recipient(wish), wish.min_severity, cameras, causes, wish.resolved, wish.digest)
+    return Subscriber(
+        _recipient(wish), wish.min_severity, cameras, causes, wish.resolved, wish.digest, wish.after_hours
+    )
 
 
 def _recipient(wish: Subscription) -> str:

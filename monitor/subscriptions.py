@@ -32,15 +32,20 @@ class Subscriber:
     "Whether they are told at once when an alert is over."
     digest: Pace | None = None
     "How often they get a digest; None: each alert at once."
+    after_hours: float = 0
+    "They are told of an alert that somebody else was told of so long ago, and nobody has acknowledged; 0: at once."
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.causes - CAUSES.keys()):
             raise ValueError(f"{unknown[0]!r} is no cause; causes are {', '.join(CAUSES)}")
 
     def wants(self, alert: Alert) -> bool:
-        """Whether the alert is news for them, severe enough, about a camera of theirs, and has a cause of theirs."""
+        """Whether the alert is news for them, severe enough, about a camera of theirs, and has a cause of theirs.
+
+        Nothing is for whoever hears only of what nobody acknowledges: see monitor.escalation.
+        """
         news = alert.state == "open" or (alert.state == "resolved" and self.resolved)
-        return news and self.follows(alert)
+        return news and not self.after_hours and self.follows(alert)
 
     def follows(self, alert: Alert) -> bool:
         """Whether the alert is severe enough, about a camera of theirs, and has a cause of theirs, whatever its state."""

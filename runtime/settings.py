@@ -190,6 +190,10 @@ class Channel(Section):
         return self
 
 
+LONGEST_ESCALATION_HOURS = 90 * 24
+"Alerts are kept for so long."
+
+
 class Subscription(Section):
     """Who gets which alerts."""
 
@@ -207,11 +211,18 @@ class Subscription(Section):
     "Whether a mail says when an alert is over; digests always do."
     digest: Literal["daily", "weekly"] | None = None
     "All alerts of a day, or of a week, in one mail at `mail.digest_at`; None: each alert at once."
+    after_hours: float = Field(default=0, ge=0, le=LONGEST_ESCALATION_HOURS)
+    "Only alerts that somebody else was told of so long ago and that nobody has acknowledged since; 0: at once."
 
     @model_validator(mode="after")
-    def _one_recipient(self) -> Self:
+    def _one_recipient_at_one_pace(self) -> Self:
         if (self.to is None) == (self.channel is None):
             raise ValueError("a subscription needs an address (to) or a channel, and not both")
+        if self.digest and self.after_hours:
+            raise ValueError(
+                f"digest is {self.digest!r} and after_hours is {self.after_hours:g}: a digest waits for nobody;"
+                " make two subscriptions of it"
+            )
         return self
 
 

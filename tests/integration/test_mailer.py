@@ -6,7 +6,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from runtime.settings import Channel, KafkaSettings, Settings, Subscription
 from runtime.spans import read_all
 from schemas.codec import Codec
 from schemas.dead_letters import read_dead_letter
-from schemas.records import Alert
-from schemas.topics import ALERTS
+from schemas.records import Alert, AlertAction, Delivery
+from schemas.topics import ALERT_ACTIONS, ALERTS, DELIVERIES
 from tests.support.alerts import alert
 from tests.support.mailers import ANNE, BEN, delivered, has, mailing, with_mail
 from tests.support.services import Service, webhook
@@ -217,6 +218,51 @@ def test_a_digest_tells_once_what_was_sent_before_it(settings: Settings, tmp_pat
             assert eventually(has(folder, 8))
     assert to_anne(folder)[1:] == ["[Roadwatch] critical: Alert 3", "[Roadwatch] critical: Alert 4"]
     assert unread(settings) == []
+
+
+def with_escalation(settings: Settings, port: int) -> Settings:
+    """Each alert for Anne at once, and for Ben what she has not acknowledged for four hours, and its end."""
+    settings = with_mail(settings, port, ANNE, BEN)
+    anne, ben = settings.mail.subscriptions
+    later = ben.model_copy(update={"after_hours": 4.0, "resolved": True})
+    return settings.model_copy(update={"mail": settings.mail.model_copy(update={"subscriptions": (anne, later)})})
+
+
+def told_hours_ago(kafka: KafkaSettings, hours: float, *alerts: Alert) -> None:
+    """Put on record that Anne was told of alerts."""
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    with Writer(kafka, CODEC) as writer:
+        for one in alerts:
+            name = delivery_id(one, ANNE)
+            writer.send(DELIVERIES, name, Delivery(name, one.alert_id, ANNE, "<mail>", at))
+
+
+def test_what_nobody_acknowledged_for_hours_is_escalated_once(settings: Settings, tmp_path: Path) -> None:
+    """With its day's figures; not what somebody is at, what is silent, or what was told an hour ago."""
+    folder, kafka = tmp_path / "inbox", settings.kafka
+    taken, silent, young, forgotten = some_alerts(4)
+    silent = replace(silent, rule="noise")
+    action = AlertAction("silence", "rule=noise", "anne", datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1), "")
+    with Inbox(folder) as inbox, Writer(kafka, CODEC) as writer:
+        settings = with_escalation(settings, inbox.port)
+        send(kafka, taken, silent, young, replace(taken, state="acknowledged"), forgotten)  # what is told comes last
+        for topic in (ALERTS, ALERT_ACTIONS):  # what cannot be read keeps nothing from being told
+            writer.send_bytes(Outgoing(kafka.names.of(topic), b"key", b"\xc3\x01junk", []))
+        writer.send(ALERT_ACTIONS, action.target, action)
+        writer.flush()
+        told_hours_ago(kafka, 5, forgotten, taken, silent)
+        told_hours_ago(kafka, 1, young)
+        with mailing(settings):
+            assert eventually(has(folder, 1))
+        send(kafka, replace(forgotten, state="resolved"))
+        with mailing(settings):  # Ben is told of nothing but the end
+            assert eventually(has(folder, 2))
+    first, last = read_mails(folder)
+    assert (first.recipient, first.subject) == (BEN, "[Roadwatch] unacknowledged critical: Alert 3")
+    assert "for 5 hours" in first.text
+    assert "The day's figures" in first.text
+    assert (last.recipient, last.subject) == (BEN, "[Roadwatch] resolved: Alert 3")
+    assert delivery_id(forgotten, BEN) in delivered(settings)
 
 
 def test_of_several_mailers_one_holds_the_alerts(settings: Settings) -> None:

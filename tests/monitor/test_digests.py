@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HABITS = Habits(time(7), "UTC", 7)
 
 
-def subscriber(digest: Pace | None = "daily", name: str = ANNE, least: Severity = "info", **more: bool) -> Subscriber:
+def subscriber(digest: Pace | None = "daily", name: str = ANNE, least: Severity = "info", **more: Any) -> Subscriber:
     return Subscriber(name, least, frozenset(), digest=digest, **more)
 
 
@@ -148,6 +149,14 @@ def test_what_is_told_at_once_is_left_out() -> None:
     assert ids(made(*log, subscribers=both).new) == ["a"]
     delivered = [delivery_id(log[1].alert, ANNE)]
     assert ids(made(*log, subscribers=both, known=delivered).still) == ["b"]
+
+
+def test_a_digest_does_not_leave_to_an_escalation_what_that_may_never_tell() -> None:
+    """Once it was told by that, it is still open."""
+    both = [subscriber(), subscriber(None, resolved=True, after_hours=4)]
+    assert ids(made(logged(0.1), subscribers=both).new) == [alert().alert_id]
+    assert ids(made(logged(0.1, state="resolved"), subscribers=both).over) == [alert().alert_id]
+    assert ids(made(logged(0.1), known=[delivery_id(alert(), ANNE)], subscribers=both).still) == [alert().alert_id]
 
 
 def test_a_weekly_digest_leaves_out_what_a_daily_one_tells() -> None:

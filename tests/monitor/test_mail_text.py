@@ -3,19 +3,29 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from monitor.mail import LARGEST_PICTURE, PICTURES_SHOWN, compose, delivery_id, message_id, reminder_of
-from monitor.mail_figures import CAMERAS_SHOWN, Letter, letter_of
+from monitor.mail import (
+    LARGEST_PICTURE,
+    NO_MAIL,
+    PICTURES_SHOWN,
+    compose,
+    delivery_id,
+    message_id,
+    reminder_of,
+    tells_open,
+)
+from monitor.mail_figures import CAMERAS_SHOWN, Letter, lasting, letter_of
 from monitor.mail_html import html_of
 from monitor.mail_text import subject_of, text_of
-from schemas.records import Alert, CameraScores
+from schemas.records import Alert, CameraScores, Delivery
 from tests.support.alerts import NOON, alert, finding, fog, hour, report, scores
 
 Part = Callable[[Letter], str]
@@ -323,6 +333,40 @@ def test_a_reminder_is_a_delivery_and_a_message_of_its_own() -> None:
     assert delivery_id(alert(), TEAM, 2) == "daily-accuracy:gate-north:2026-11-23|open#2|team@example.com"
     assert reminder["Message-ID"] != mail(alert())["Message-ID"]
     assert reminder["References"] == mail(alert())["Message-ID"]
+
+
+def test_an_escalation_is_the_first_mail_of_its_thread() -> None:
+    """Whatever it says: a mail of the alert's end answers it."""
+    escalated = compose(alert(), SENDER, TEAM, at=NOON, timezone="UTC", waited=timedelta(hours=4))
+    assert escalated["Message-ID"] == mail(alert())["Message-ID"] == mail(alert(state="resolved"))["In-Reply-To"]
+
+
+@pytest.mark.parametrize("part", [text_of, html_of])
+def test_an_escalation_says_first_that_nobody_has_acknowledged_it(part: Part) -> None:
+    """And how that is done, so that it can be copied into a shell."""
+    said = part(letter_of(alert(alert_id="gate; reboot"), "UTC", waited=timedelta(hours=4)))
+    sentence = said.index("Nobody has acknowledged this alert for 4 hours. Whoever takes it on says so by: ")
+    assert said.index("Accuracy fell") < sentence < said.index("On 23 November")
+    assert "roadwatch alerts ack 'gate; reboot'" in unescape(said)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0, "0 minutes"), (1 / 60, "1 minute"), (0.99, "59 minutes"), (1, "1 hour"), (71.9, "71 hours"), (72, "3 days")],
+)
+def test_how_long_is_said_in_words(hours: float, words: str) -> None:
+    assert lasting(timedelta(hours=hours)) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("open", True), ("open#2", True), ("open/critical", True), ("open#1/info", True), ("resolved", False)],
+)
+def test_a_delivery_says_whether_it_told_that_an_alert_is_open(name: str, told: bool) -> None:
+    """At once, as a reminder, or in a digest; an alert's id may hold whatever it likes."""
+    delivery = Delivery(f"a|resolved|b|{name}|{TEAM}", "a|resolved|b", TEAM, "<mail>", NOON)
+    assert tells_open(delivery) is told
+    assert not tells_open(replace(delivery, message_id=NO_MAIL))
 
 
 @pytest.mark.parametrize("field", ["alert_id", "title", "camera_id"])

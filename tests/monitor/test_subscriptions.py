@@ -2,7 +2,10 @@
 
 import pytest
 
+from monitor.policies import subscribers_of
 from monitor.subscriptions import Subscriber, channel_of, recipients_of
+from runtime.settings import MailSettings, Subscription
+from schemas.errors import ConfigurationError
 from schemas.records import AlertState, Severity
 from tests.support.alerts import alert
 
@@ -81,10 +84,27 @@ def test_whoever_has_a_digest_is_told_nothing_at_once() -> None:
     assert recipients_of(alert(), [daily, Subscriber("a@example.com", "critical", frozenset())]) == ["a@example.com"]
 
 
+@pytest.mark.parametrize("state", ["open", "resolved"])
+def test_whoever_waits_for_others_is_told_nothing_at_once(state: AlertState) -> None:
+    """Neither that it is open, nor that it is over; but it is theirs."""
+    later = Subscriber("a@example.com", "info", frozenset(), resolved=True, after_hours=4)
+    assert recipients_of(alert(state=state), [later]) == []
+    assert later.follows(alert(state=state))
+
+
 @pytest.mark.parametrize("state", ["open", "acknowledged", "resolved"])
 def test_what_somebody_follows_they_follow_to_its_end(state: AlertState) -> None:
     """A digest tells what is over, too."""
     assert Subscriber("team@example.com", "info", frozenset(), digest="daily").follows(alert(state=state))
+
+
+def test_somebody_has_to_be_told_first() -> None:
+    """Or those who wait would wait for ever."""
+    waiting = tuple(Subscription(to=name, after_hours=4) for name in ("a@example.com", "b@example.com"))
+    with pytest.raises(ConfigurationError, match="all have after_hours, and wait for somebody to be told first"):
+        subscribers_of(MailSettings(subscriptions=waiting))
+    first = Subscription(to="c@example.com", digest="daily")
+    assert [s.after_hours for s in subscribers_of(MailSettings(subscriptions=(*waiting, first)))] == [4, 4, 0]
 
 
 def test_a_channel_is_told_from_an_address() -> None:

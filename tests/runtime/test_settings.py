@@ -125,6 +125,16 @@ def test_a_subscription_is_of_an_address_or_a_channel(tmp_path: Path, given: str
         load_settings(_file(tmp_path, f"[[mail.subscriptions]]\n{given}"), {})
 
 
+def test_faults_of_escalations_are_named_with_all_others(tmp_path: Path) -> None:
+    """A digest waits for nobody; hours are neither negative nor longer than alerts are kept."""
+    wishes = ['digest = "daily"\nafter_hours = 4', "after_hours = -1", "after_hours = 2161", "after_hours = nan"]
+    tables = "\n".join(f'[[mail.subscriptions]]\nto = "a@example.org"\n{wish}' for wish in wishes)
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(_file(tmp_path, tables), {})
+    assert len(refusal.value.faults) == 4
+    assert "digest is 'daily' and after_hours is 4" in str(refusal.value)
+
+
 def test_digests_have_a_time_of_day_without_an_offset(tmp_path: Path) -> None:
     """It is of the monitor's time zone, in TOML's notation or as text."""
     for given in ("06:30:00", '"06:30"'):
