@@ -896,7 +896,7 @@ class Delivery(Record):
     recipient: str
     "The address, or `channel:NAME`."
     message_id: str
-    "The mail's Message-ID; empty of a digest that had nothing to tell, or was refused."
+    "The mail's Message-ID; empty where no mail went out: refused, or a digest that had nothing to tell."
     delivered_at: datetime
     "When that was, wall clock."
 

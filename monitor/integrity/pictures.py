@@ -26,6 +26,8 @@ class Picture:
     "Brightness, contrast and sharpness at this hour; None while not known."
     is_clear: bool
     "Whether pictures of this hour are usually about as sharp as the sharpest: in others grain is taken for sharpness."
+    is_clearer: bool
+    "Whether it has much more contrast and edges than those of any hour: what is usual was learned in haze."
     view: View
     "What the camera usually sees."
     likeness: Likeness | None
@@ -143,7 +145,7 @@ AS_USUAL_ELSEWHERE, AS_USUAL_SHIFTED = 0.35, 0.5
 
 def _moved(picture: Picture) -> Verdict:
     likeness, seen = picture.likeness, picture.seen
-    if not likeness or not picture.is_clear:
+    if not likeness or not picture.is_clear or picture.is_clearer:
         return "unclear"
     if likeness.match >= MATCH_SHIFTED:
         return "sound"

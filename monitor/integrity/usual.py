@@ -14,6 +14,9 @@ CLEAN = 0.85
 "Of the usual sharpness and contrast, what a picture has that is neither misty nor wet: it may be kept as a new sketch."
 CLEAR = 0.7
 "Share of the sharpest hour's sharpness that makes an hour clear."
+CLEARER = 1.25, 1.6
+"Of the highest usual contrast and sharpness, what only a picture has that shows more than the haze in which they were \
+learned. Grain adds edges and next to no contrast. Days of fog=0.5 on the simulator's views end with 1.6 and 6 times as much."
 FLAT = 5.0
 "Contrast below which a picture shows nothing that could be compared."
 LEARNED_MATCH = 0.6
@@ -45,13 +48,23 @@ class Usual:
             size=self._size,
             usual=(math.expm1(usual[0]), math.expm1(usual[1]), math.expm1(usual[2])) if usual else None,
             is_clear=usual is not None and usual[2] >= self._sharpest + math.log(CLEAR),
+            is_clearer=usual is not None and self._is_clearer(frame),
             view=self._view,
             likeness=self._view.likeness(frame.sketch) if self._view.is_learned(frame.at_us) else None,
         )
 
     @property
     def _sharpest(self) -> float:
-        return max((values[2] for values in self._hourly.usual.values()), default=0.0)
+        return self._highest(2)
+
+    def _highest(self, figure: int) -> float:
+        """Of what is usual at any hour: the logarithm of brightness, contrast or sharpness."""
+        return max((values[figure] for values in self._hourly.usual.values()), default=0.0)
+
+    def _is_clearer(self, frame: Seen) -> bool:
+        contrast, sharpness = CLEARER
+        risen = math.log1p(frame.contrast) - self._highest(1), math.log1p(frame.sharpness) - self._sharpest
+        return risen[0] > math.log(contrast) and risen[1] > math.log(sharpness)
 
     def _compare(self, frame: Seen) -> None:
         figures = repr((frame.brightness, frame.contrast, frame.sharpness)).encode()
@@ -61,6 +74,8 @@ class Usual:
     def learn(self, picture: Picture, suspected: bool) -> None:
         """Let what is usual follow a picture, as far as nothing is suspected of it."""
         seen = picture.seen
+        if picture.is_clearer and not suspected:
+            self.take_view(seen)
         if picture.usual is None or (not suspected and _is_usual(picture)):
             self._hourly.learn(seen.at_us, *map(math.log1p, (seen.brightness, seen.contrast, seen.sharpness)))
         if not suspected and len(seen.sketch) == CELLS and seen.contrast >= FLAT:

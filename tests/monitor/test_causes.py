@@ -24,6 +24,8 @@ TABLE = [
     ("fog", [("contrast", 41, 25), ("sharpness", 210, 120)]),
     ("fog", [("structure", 0.11, 0.5), ("brightness", 83, 138), ("sharpness", 836, 169), ("contrast", 22.6, 15.4)]),
     ("fog", [("structure", 0.47, 1.07), ("brightness", 20, 32), ("contrast", 10.8, 7.1)]),
+    ("clearer", [("sharpness", 137, 947), ("contrast", 17, 32), ("structure", 0.01, 0.37)]),
+    ("clearer", [("sharpness", 34, 643), ("contrast", 9.4, 23.2), ("brightness", 155, 91)]),
     ("rain", [("noise", 2, 3), ("contrast", 41, 30)]),
     ("rain", [("noise", 2, 3), ("sharpness", 210, 260), ("contrast", 41, 30), ("confidence", 0.9, 0.8)]),
     ("rain", [("sharpness", 210, 260), ("contrast", 41, 30)]),

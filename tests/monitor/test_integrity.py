@@ -388,6 +388,24 @@ def test_a_pace_weighs_intervals_by_the_time_that_they_cover() -> None:
     assert pace.usual_s(0.6) == pytest.approx(100, rel=0.05)
 
 
+def hazed(seen: Seen) -> Seen:
+    """Half the contrast, a sixth of the edges, and the far half of the view gone."""
+    sketch = np.frombuffer(seen.sketch, np.uint8).reshape(ROWS, COLUMNS).astype(float)
+    veiled = np.clip(np.where(np.arange(ROWS)[:, None] < 6, 150.0, 150 + 0.4 * (sketch - 120)), 0, 255)
+    return replace(
+        seen, contrast=seen.contrast / 2, sharpness=seen.sharpness / 6, sketch=veiled.astype(np.uint8).tobytes()
+    )
+
+
+def test_a_camera_that_was_learned_in_haze_was_not_moved_when_it_lifts() -> None:
+    """What is usual is learned anew, so that a knock is found two days later."""
+    frames = [hazed(seen) if seen.at_us < to_us(START + 3 * DAY) else seen for seen in pictures(days=5)]
+    knocked = [picture(len(frames) + n, START + 5 * DAY + 9 * HOUR + n * 10 * MINUTE, scene(9)) for n in range(12)]
+    integrity = Integrity.fresh()
+    assert run(frames, integrity) == []
+    assert "moved" in signals(run(knocked, integrity))
+
+
 def shifted(frames: Iterable[Seen], by: timedelta, since: datetime, until: datetime) -> list[Seen]:
     """The same by a clock that was wrong for a while."""
     span, (first, last) = to_us(START + by) - to_us(START), (to_us(since), to_us(until))
