@@ -70,6 +70,8 @@ UNCHANGED: Final[Mapping[str, str]] = {
 }
 "What is told when nothing was found of something."
 
+PARTLY: Final = "a part of the picture is as ever"
+"Note of a finding of the scene that does not concern all of it."
 STRONG = 2.0
 "A signal that falls to less than one part in this, or rises to more than this many times, has changed strongly."
 SLOW = timedelta(minutes=40)
@@ -228,6 +230,8 @@ def _found_clues(finding: Finding) -> Iterator[tuple[str, _Clue]]:
         yield f"{finding.signal} now", _Clue("", finding)
     if _is_strong(finding):
         yield f"{finding.signal} {direction}{direction}", _Clue("", finding)
+    if finding.note == PARTLY:
+        yield f"{finding.signal} in part", _Clue("", finding)
 
 
 def _is_strong(finding: Finding) -> bool:

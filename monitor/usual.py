@@ -261,13 +261,16 @@ class Scene:
         self._since_us, self._count = -1, 0
         self._usual = [0] * (self.ROWS * self.STEPS)
 
-    def distance(self, at_us: int, sketch: bytes) -> float | None:
-        """How unlike the usual layout a sketch is: 0 for alike, 1 for unlike, 2 for opposite; None on the first day."""
+    def distances(self, at_us: int, sketch: bytes) -> tuple[float, ...]:
+        """How unlike the usual layout each part of a sketch is: 0 for alike, 1 for unlike, 2 for opposite.
+
+        Without parts that have no layout; empty on the first day.
+        """
         if not self._count or at_us - self._since_us < DAY_US:
-            return None
+            return ()
         square, steps = sum(step * step for step in self._usual), _steps(sketch)
-        parts = [self._part(part, steps, square) for part in self.PARTS]
-        return max((distance for distance in parts if distance is not None), default=None)
+        parts = (self._part(part, steps, square) for part in self.PARTS)
+        return tuple(distance for distance in parts if distance is not None)
 
     def _part(self, part: tuple[int, ...], steps: Sequence[int], square: int) -> float | None:
         usual = sum(self._usual[i] * self._usual[i] for i in part)

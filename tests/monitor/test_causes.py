@@ -5,7 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.causes import CAUSES, DEVICE, FAULTS, MODEL, PICTURES, STREAM, Cause, Context, diagnose, level_of, listed
+from monitor.causes import (
+    CAUSES,
+    DEVICE,
+    FAULTS,
+    MODEL,
+    PARTLY,
+    PICTURES,
+    STREAM,
+    Cause,
+    Context,
+    diagnose,
+    level_of,
+    listed,
+)
 from schemas.records import Finding
 from tests.support.alerts import DAWN, finding, fog, minutes
 
@@ -111,6 +124,13 @@ def test_a_model_of_yesterday_explains_nothing() -> None:
     assert diagnose(found(("confidence", 0.9, 0.7)), old).cause == "new-vehicles"
 
 
+def test_what_hides_a_part_of_the_scene_did_not_move_it() -> None:
+    """A leaf by night, of which the scene alone tells."""
+    whole, part = (finding("structure", 0.08, 0.81, note=note) for note in ("", PARTLY))
+    assert [diagnose([found], ALONE).cause for found in (whole, part)] == ["moved", "dirty-lens"]
+    assert "A part of the picture is as ever." in diagnose([part], ALONE).evidence[0]
+
+
 def test_few_vehicles_may_tell_a_new_models_fault_as_older_than_it_is() -> None:
     """It was found soon after; of many vehicles, when it began is known."""
     guess, known = (
@@ -175,7 +195,9 @@ def test_the_table_names_known_clues_and_says_what_to_do(cause: Cause) -> None:
     """A misspelt clue would weigh nothing for ever."""
     signals = {*PICTURES, *MODEL, *FAULTS, *STREAM, *DEVICE, "values", "clock", "labels"}
     others = {"new model", "old model", "many cameras", "slow", "lasting", "pictures", "stream", "device", "model"}
-    assert {clue.removesuffix(" now").rstrip(" ↑↓=") for clue in cause.clues} <= signals | others
+    assert {
+        clue.removesuffix(" now").removesuffix(" in part").rstrip(" ↑↓=") for clue in cause.clues
+    } <= signals | others
     assert cause.actions
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitor.causes import PARTLY
 from monitor.signals import CONFIDENCE, ERRORS, PictureValues, Tallies, Watches
 from schemas.records import Finding
 from schemas.times import to_us
@@ -350,6 +351,18 @@ def test_a_day_is_counted_by_signal_and_bucket() -> None:
     assert counts["class-mix"].buckets == {"car": 3}
     assert (counts["brightness"].buckets, counts["sharpness"].buckets) == ({"0": 1, "15": 1}, {"0": 1, "23": 1})
     assert counts["noise"].count == 1
+
+
+def leaf(_at: datetime, values: PictureValues, scene: bytes) -> tuple[PictureValues, bytes]:
+    """Something before the upper left of the view."""
+    rows = [scene[i * 16 : (i + 1) * 16] for i in range(9)]
+    return values, b"".join(bytes([40] * 6) + row[6:] if i < 5 else row for i, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(("change", "note"), [(leaf, PARTLY), (knock, "")])
+def test_a_finding_of_the_scene_says_whether_a_part_is_as_ever(change: Change, note: str) -> None:
+    """Until it is over."""
+    assert begun(found(pictures(4, change)))["structure"].note == note
 
 
 def test_what_has_moved_plainly_is_found_with_what_is_proved() -> None:
