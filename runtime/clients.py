@@ -266,16 +266,15 @@ class Reader:
         group: str,
         *,
         instance: str | None = None,
-        latest: bool = False,
     ) -> None:
-        """`instance` names this member for good, so that its restart needs no rebalance. `latest` skips the past."""
+        """`instance` names this member for good, so that its restart needs no rebalance."""
         self._settings = settings
         self._consumer = Consumer(
             {
                 **client_properties(settings),
                 "group.id": group,
                 **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
-                "auto.offset.reset": "latest" if latest else "earliest",
+                "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "session.timeout.ms": 10_000,
