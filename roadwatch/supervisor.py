@@ -144,7 +144,8 @@ class Supervisor:
         return self._log_folder / f"{child.service.name}.log"
 
     def _launch(self, child: _Child) -> None:
-        command = [sys.executable, "-m", "roadwatch", *self._options, *child.service.arguments]
+        # -P: a folder `monitor` where somebody stands is no module.
+        command = [sys.executable, "-P", "-m", "roadwatch", *self._options, *child.service.arguments]
         with self._log_file(child).open("ab") as output:
             child.process = subprocess.Popen(
                 command,

@@ -125,7 +125,9 @@ def _launch(options: WorkerOptions, log: Path, beat: Path) -> subprocess.Popen[b
     # An empty file of settings: the one in the current folder is for the user's own stack.
     nothing = options.folder / "roadwatch.toml"
     nothing.touch()
-    command = [sys.executable, "-m", "roadwatch", "--settings", str(nothing), "process", "--instance", options.instance]
+    # -P: a folder `models` where somebody stands is no module.
+    own = ["--settings", str(nothing), "process", "--instance", options.instance]
+    command = [sys.executable, "-P", "-m", "roadwatch", *own]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

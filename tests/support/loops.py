@@ -122,7 +122,7 @@ class TeamLoop:
 
     def told(self, *arguments: str) -> Any:
         """Give a command; return what it tells."""
-        done = self._given([sys.executable, "-m", "roadwatch", *arguments, "--json"])
+        done = self._given([sys.executable, "-P", "-m", "roadwatch", *arguments, "--json"])
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 

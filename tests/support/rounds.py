@@ -79,7 +79,7 @@ registry = {json.dumps(str(folder / "registry"))}
 
 def command(file: Path, *arguments: str) -> list[str]:
     """A `roadwatch` command line."""
-    return [sys.executable, "-m", "roadwatch", "--settings", str(file), *arguments]
+    return [sys.executable, "-P", "-m", "roadwatch", "--settings", str(file), *arguments]
 
 
 def run(file: Path, *arguments: str) -> str:
