@@ -105,7 +105,8 @@ class DayEnds:
         camera = self._camera
         for name, day in sorted(camera.closed.items()):
             last_ms, is_dirty = self._last_ms(day), day.dirty_ms is not None
-            if max(camera.frames_ms, camera.labels_ms) < last_ms or (is_dirty and camera.frames_ms < last_ms):
+            now_ms = camera.frames_ms if is_dirty else max(camera.frames_ms, camera.labels_ms)
+            if now_ms < last_ms:
                 break
             if not labels_read and camera.labels_ms < last_ms:
                 self._out.waits = True

@@ -17,7 +17,7 @@ from monitor.alerting.entries import INCIDENT
 from monitor.causes import CAUSES, UNKNOWN, words_of
 from monitor.digests import Digest, Section, name_of
 from monitor.mail import ID_HEADER, SEVERITY_HEADER, begin, fill, message_id_of
-from monitor.mail_figures import CAMERAS_NAMED, LONGEST_SUBJECT, Tone, moment, one_line, tone_of
+from monitor.mail_figures import LONGEST_SUBJECT, Tone, moment, named, one_line, tone_of
 from monitor.mail_html import INK, LINE, MUTED, banner, ending, heading, muted, opening, page, part, pill
 from monitor.mail_text import RULE
 from monitor.subscriptions import RANKS
@@ -150,9 +150,7 @@ def _where(alert: Alert) -> str:
     """The cameras; nothing where the title begins with the only one."""
     if alert.camera_id and alert.title.startswith(f"{alert.camera_id}: ") and len(alert.cameras) < 2:
         return ""
-    cameras = [one_line(camera) for camera in alert.cameras or (alert.camera_id or "All cameras",)]
-    more = len(cameras) - CAMERAS_NAMED
-    return ", ".join([*cameras[:CAMERAS_NAMED], *([f"and {more} more"] if more > 0 else [])])
+    return named(alert.cameras or (alert.camera_id or "All cameras",))
 
 
 def _when(alert: Alert, zone: ZoneInfo) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from monitor.mail import delivery_id, digested_id, reminder_of
+from monitor.mail import digested_id, ids_told, reminder_of
 from monitor.subscriptions import RANKS, Pace, Subscriber
 from schemas.records import Alert
 
@@ -254,8 +254,7 @@ def _openings(alert: Alert, post: Post, habits: Habits) -> list[set[str]]:
 
 def _told_as(alert: Alert, post: Post, reminder: int = 0) -> set[str]:
     """The deliveries that tell of the alert in its state, at once or by a digest, however severe it was then."""
-    digested = {digested_id(alert, post.recipient, reminder, severity) for severity in RANKS}
-    return {delivery_id(alert, post.recipient, reminder), *digested}
+    return ids_told(replace(alert, severity="info"), post.recipient, reminder)
 
 
 def _opening(alert: Alert) -> Alert:

@@ -209,9 +209,14 @@ def _facts(alert: Alert, zone: ZoneInfo, reminder: int) -> tuple[tuple[str, str]
 def _where(alert: Alert) -> str:
     if alert.camera_id is None:
         return "All cameras together"
-    cameras = [one_line(camera) for camera in alert.cameras or (alert.camera_id,)]
+    return named(alert.cameras or (alert.camera_id,))
+
+
+def named(cameras: Sequence[str]) -> str:
+    """Cameras by name, as many as a line has room for."""
     more = len(cameras) - CAMERAS_NAMED
-    return ", ".join([*cameras[:CAMERAS_NAMED], *([f"and {more} more"] if more > 0 else [])])
+    shown = [one_line(camera) for camera in cameras[:CAMERAS_NAMED]]
+    return ", ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
 
 
 def _reason(alert: Alert) -> Reason | None:

@@ -82,7 +82,6 @@ class Watches:
         self._packed = {**plain, CLASSES: [*plain.get(CLASSES, ())]}
         self._watches: dict[str, Watch] = {}
         self._scene: Scene | None = None
-        self._distances: tuple[float, ...] = ()
         self.reset: tuple[str, ...] = ()
         "Why detectors began anew instead of going on from their snapshot; empty in the ordinary case."
 
@@ -117,14 +116,9 @@ class Watches:
         pairs = [(BRIGHTNESS, values.brightness), (CONTRAST, values.contrast), (SHARPNESS, values.sharpness)]
         pairs += [(NOISE, values.noise)] if values.noise else []
         found = [finding for signal, value in pairs for finding in self.add(signal, at_us, value, camera_id, frame_id)]
-        found += self._see_scene(camera_id, frame_id, at_us, sketch)
-        return tuple(self._located(each) for each in (*found, *self._conceded(camera_id, frame_id, at_us)))
-
-    def _located(self, finding: Finding) -> Finding:
-        """Of the scene it is told whether a part of it is as ever."""
-        begun = finding.signal == STRUCTURE.name and finding.until is None
-        in_part = begun and self._distances and min(self._distances) < AS_EVER
-        return replace(finding, note=PARTLY) if in_part else finding
+        of_scene, in_part = self._see_scene(camera_id, frame_id, at_us, sketch)
+        found += [*of_scene, *self._conceded(camera_id, frame_id, at_us)]
+        return tuple(map(_partly, found) if in_part else found)
 
     def _conceded(self, camera_id: str, frame_id: str, at_us: int) -> Iterator[Finding]:
         """Once one signal of the pictures has changed, others that have moved plainly have changed with it."""
@@ -134,17 +128,18 @@ class Watches:
             for watch in watches:
                 yield from watch.concede(Look(at_us, 0.0, camera_id, frame_id))
 
-    def _see_scene(self, camera_id: str, frame_id: str, at_us: int, sketch: bytes) -> tuple[Finding, ...]:
+    def _see_scene(self, camera_id: str, frame_id: str, at_us: int, sketch: bytes) -> tuple[tuple[Finding, ...], bool]:
+        """What begins or ends, and whether a part of the scene is as ever."""
         if len(sketch) != Scene.SIZE:
-            return ()
+            return (), False
         scene = self._scene = self._scene or self._restored_scene()
-        distances = self._distances = scene.distances(at_us, sketch)
+        distances = scene.distances(at_us, sketch)
         found = self.add(STRUCTURE, at_us, max(distances), camera_id, frame_id) if distances else ()
         if any(finding.note == USUAL_NOW for finding in found):
             scene = self._scene = Scene()
         if not self._watch(STRUCTURE.name).lasts:
             scene.learn(at_us, sketch)
-        return found
+        return found, min(distances, default=math.inf) < AS_EVER
 
     def see_confidence(
         self, camera_id: str, frame_id: str, at_us: int, confidence: float | None
@@ -225,6 +220,12 @@ class Watches:
 
     def _restored_scene(self) -> Scene:
         return Scene.restore(self._packed.pop(SCENE)) if SCENE in self._packed else Scene()
+
+
+def _partly(finding: Finding) -> Finding:
+    """Of the scene it is told, when it begins to differ, that a part of it does not."""
+    begun = finding.signal == STRUCTURE.name and finding.until is None
+    return replace(finding, note=PARTLY) if begun else finding
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from monitor.subscriptions import Subscriber
 from schemas.errors import BrokerUnavailableError, MailDeferredError, MailError
 from schemas.records import Alert, Delivery
 from tests.support.alerts import NOON, alert, report
+from tests.support.mailers import BrokenOnce
 
 SENDER, TEAM, LEAD, ON_CALL = "roadwatch@example.com", "team@example.com", "lead@example.com", "channel:on-call"
 AT_ONCE = Subscriber(TEAM, "info", frozenset())
@@ -247,18 +248,3 @@ def test_a_stop_is_heeded_between_two_mails(office: Office) -> None:
     office.now += timedelta(hours=13)
     office.escalator.serve(lambda: len(office.served) < 2)
     assert office.served == [TEAM, LEAD]
-
-
-class BrokenOnce(MemoryDeliveries):
-    """A record whose first write fails."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.broken = True
-
-    def record(self, delivery: Delivery) -> None:
-        """Fail once."""
-        if self.broken:
-            self.broken = False
-            raise BrokerUnavailableError("nobody answers")
-        super().record(delivery)

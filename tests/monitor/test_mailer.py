@@ -11,8 +11,9 @@ from monitor.mail import message_id
 from monitor.smtp import MemoryTransport
 from monitor.subscriptions import Subscriber
 from schemas.errors import BrokerUnavailableError, MailDeferredError, MailError
-from schemas.records import Alert, Delivery
+from schemas.records import Alert
 from tests.support.alerts import NOON, alert
+from tests.support.mailers import BrokenOnce
 
 SENDER, ANNE, BEN = "roadwatch@example.com", "anne@example.com", "ben@example.com"
 
@@ -229,18 +230,3 @@ def test_a_delivery_that_could_not_be_recorded_is_recorded_later() -> None:
 def test_waits_double_up_to_a_minute(tries: int, random: float, wait_s: float) -> None:
     """Half of each wait is left to chance, so that several mailers spread."""
     assert backoff_s(tries, random) == wait_s
-
-
-class BrokenOnce(MemoryDeliveries):
-    """A record whose first write fails."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.broken = True
-
-    def record(self, delivery: Delivery) -> None:
-        """Fail once."""
-        if self.broken:
-            self.broken = False
-            raise BrokerUnavailableError("nobody answers")
-        super().record(delivery)

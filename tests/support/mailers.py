@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from monitor.errands import MemoryDeliveries
 from monitor.mailer import run_mailer
 from runtime.settings import Settings, Subscription
 from runtime.spans import read_all
 from schemas.codec import Codec
+from schemas.errors import BrokerUnavailableError
 from schemas.records import Delivery
 from schemas.topics import DELIVERIES
 
@@ -46,3 +48,18 @@ def delivered(settings: Settings) -> set[str]:
 def has(folder: Path, count: int) -> Callable[[], bool]:
     """Whether so many mails are in an inbox's folder."""
     return lambda: len(list(folder.glob("*.eml"))) >= count
+
+
+class BrokenOnce(MemoryDeliveries):
+    """A record whose first write fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = True
+
+    def record(self, delivery: Delivery) -> None:
+        """Fail once."""
+        if self.broken:
+            self.broken = False
+            raise BrokerUnavailableError("nobody answers")
+        super().record(delivery)
