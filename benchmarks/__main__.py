@@ -2,7 +2,7 @@
 
 import json
 import os
-import sys
+from argparse import ArgumentParser
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,12 +17,15 @@ from runtime.settings import KafkaSettings
 
 def main() -> None:
     """Measure and print."""
+    parser = ArgumentParser("python -m benchmarks", None, __doc__)
+    parser.add_argument("json", nargs="?", type=Path, help="a file for the same as JSON")
+    given = parser.parse_args()
     with LocalBroker(None, environment=os.environ) as broker:
         found = list(comparisons(KafkaSettings(bootstrap_servers=broker.bootstrap_servers)))
     Console().print(_table(found))
-    if len(sys.argv) > 1:
+    if given.json:
         lines = [{**asdict(comparison), "ratio": comparison.ratio} for comparison in found]
-        Path(sys.argv[1]).write_text(json.dumps(lines, indent=2), encoding="utf-8")
+        given.json.write_text(json.dumps(lines, indent=2), encoding="utf-8")
 
 
 def _table(found: list[Comparison]) -> Table:

@@ -4,7 +4,6 @@ FOLDER has train.zip and test.zip. A second argument names a folder for the grap
 minutes a seed on two cores.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import crops_folder, parser_of
 from models.bundle import Bundle, save_bundle
 from models.evaluation import Score, evaluate
 from models.training.backbone import folded
@@ -37,11 +37,13 @@ Row = tuple[int, str, Score]
 
 def main() -> None:
     """Measure, and print a table for each seed."""
-    data, *rest = sys.argv[1:]
-    out = Path(rest[0]) if rest else None
-    seeds = [int(seed) for seed in rest[1:]] or SEEDS
-    for seed in seeds:
-        Console().print(_table(list(_rows(seed, Path(data), out))))
+    parser = parser_of("accuracy", __doc__)
+    parser.add_argument("data", type=crops_folder, help="a folder with train.zip and test.zip")
+    parser.add_argument("out", nargs="?", type=Path, help="a folder for the graphs")
+    parser.add_argument("seeds", nargs="*", type=int, default=SEEDS)
+    given = parser.parse_args()
+    for seed in given.seeds:
+        Console().print(_table(list(_rows(seed, given.data, given.out))))
 
 
 def _rows(seed: int, data: Path, out: Path | None) -> Iterator[Row]:

@@ -9,7 +9,6 @@ What could be hoped for: the best draw that knows each vehicle's chance of error
 labels, V being the variance of an interval of that width, and fewer of a small day (Neyman, 1934). Nobody knows q.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.estimation import BATCH, CLASSES, Model, Traffic, simulated
+from benchmarks.options import crops_file, parser_of
 from models.archive.examples import Example
 from models.asking import RANDOM_SHARE, Candidate, ask
 from models.bundle import BUNDLED, load_bundle
@@ -293,13 +293,16 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def main() -> None:
     """Simulate and print; real crops from the zip named first."""
+    parser = parser_of("asking", __doc__)
+    parser.add_argument("crops", nargs="?", type=crops_file, help="a zip of labelled crops, such as test.zip")
+    given = parser.parse_args()
     console, rng = Console(), np.random.default_rng(7)
     parts = [("Simulated days", kinds(rng)), ("Where confidence deceives", deceived(rng))]
-    parts += [("Real crops", real(Path(sys.argv[1])))] if len(sys.argv) > 1 else []
+    parts += [("Real crops", real(given.crops))] if given.crops else []
     for title, some in parts:
         found = [line for kind in some for line in lines(kind, rng)]
         console.print(table(found, f"{title}: labels by which the interval is within 3 points"))
-    if len(sys.argv) <= 1:
+    if not given.crops:
         console.print("Real crops are left out: no zip of labelled crops was named.")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import parser_of
 from roadwatch.demo.run import LocalRun, RunOptions
 from roadwatch.demo.scenario import write_simulation
 from runtime.spans import read_all
@@ -34,6 +35,7 @@ STRICT = "[monitor]\nmin_accuracy = 0.9\n"
 
 def main() -> None:
     """Print both, and whether the live run's reports came out again."""
+    parser_of("backtest", __doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         live, shared = _live(folder)

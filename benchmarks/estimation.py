@@ -6,7 +6,6 @@ labels say once the estimate's assumption is broken, and how often they say so w
 their day, and late ones, of which those of five days come mixed, a part of each day's every day.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import crops_file, parser_of
 from models.bundle import BUNDLED, load_bundle
 from models.evaluation import wilson_interval
 from models.training.data import read_pictures
@@ -364,10 +364,13 @@ def _sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def main() -> None:
     """Simulate and print; real crops from the zip named first."""
+    parser = parser_of("estimation", __doc__)
+    parser.add_argument("crops", nargs="?", type=crops_file, help="a zip of labelled crops, such as test.zip")
+    given = parser.parse_args()
     console, rng = Console(), np.random.default_rng(5)
     models = [(model.name, simulated(model, rng).sorted()) for model in MODELS]
     honest, _, boasting = models
-    crops = [("bundled, real crops", real(Path(sys.argv[1])).sorted())] if len(sys.argv) > 1 else []
+    crops = [("bundled, real crops", real(given.crops).sorted())] if given.crops else []
     if not crops:
         console.print("Real crops are left out: no zip of labelled crops was named.")
     held = [result for name, traffic in models + crops for result in coverages(name, traffic, rng)]

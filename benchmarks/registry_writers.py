@@ -5,7 +5,6 @@ Prints JSON: seconds, entries, gaps, torn; then seconds to open the history cold
 
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,13 +13,19 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.options import parser_of
 from models.registry.store import Registry
 from schemas.errors import ModelRegistryError
 from tests.models.bundles import tiny_bundle
 
 
-def main(writers: int = 2, each: int = 200) -> None:
+def main() -> None:
     """Write with several processes, look at what came of it, and measure how long looking takes."""
+    parser = parser_of("registry_writers", __doc__)
+    parser.add_argument("writers", nargs="?", type=int, default=2)
+    parser.add_argument("each", nargs="?", type=int, default=200, help="registrations of each writer")
+    given = parser.parse_args()
+    writers, each = given.writers, given.each
     with tempfile.TemporaryDirectory() as folder:
         seconds = _seconds(lambda: _write(folder, writers, each))
         report = {"writers": writers, "each": each, "seconds": seconds, **_found(folder), **_reading(folder)}
@@ -80,4 +85,4 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main()

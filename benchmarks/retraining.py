@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import crops_folder, parser_of
 from models.bundle import BUNDLED, Bundle, load_bundle, save_bundle, version_of
 from models.comparison import Comparison, Outcome, evidence, folded
 from models.preprocessing import Preprocessing
@@ -115,8 +116,10 @@ class Run:
 
 def main() -> None:
     """Measure both, and print tables."""
-    data, console = Path(sys.argv[1]), Console(width=None if sys.stdout.isatty() else 160)
-    worlds = [world(left_out, data) for left_out in LEFT_OUT]
+    parser = parser_of("retraining", __doc__)
+    parser.add_argument("data", type=crops_folder, help="a folder with train.zip and test.zip")
+    given, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 160)
+    worlds = [world(left_out, given.data) for left_out in LEFT_OUT]
     console.print(gains_table(row for each in worlds for row in gains(each)))
     console.print(refusals_table(worlds))
 
