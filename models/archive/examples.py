@@ -82,6 +82,18 @@ class Asked:
     "Why it."
     weight: float
     "How many of the day's examples its label stands for: 1 over the chance with which it was drawn."
+    at: datetime | None = None
+    "When it crossed its line, or was taken; None in requests that do not tell their reach."
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Among which of a camera's examples was chosen: their pictures were there when it was asked."""
+
+    first: datetime
+    "When the first crossed its line, UTC."
+    last: datetime
+    "And the last."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,8 @@ class Request:
     "Examples of the day among which was chosen."
     asked: tuple[Asked, ...]
     "In the order in which they are best labelled."
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+    "By camera; empty where it is not told, and stands for the whole day."
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,6 @@ requests of one day ─► weights of them together
 
 from models.asking.asking import RANDOM_SHARE, ask
 from models.asking.candidate import Candidate
-from models.asking.weights import weights_of
+from models.asking.weights import reach_of, weights_of
 
-__all__ = ["RANDOM_SHARE", "Candidate", "ask", "weights_of"]
+__all__ = ["RANDOM_SHARE", "Candidate", "ask", "reach_of", "weights_of"]

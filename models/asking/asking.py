@@ -101,5 +101,5 @@ def _asked(groups: Iterable[_Group], rng: Random) -> tuple[Asked, ...]:
 def _placed(group: _Group, rng: Random) -> Iterable[tuple[float, float, Asked]]:
     shuffled = rng.sample(list(zip(group.why, group.chosen, strict=True)), len(group.chosen))
     for k, (why, candidate) in enumerate(shuffled):
-        asked = Asked(candidate.example.example_id, why, group.weight)
+        asked = Asked(candidate.example.example_id, why, group.weight, candidate.example.at)
         yield (k + 0.5) / len(shuffled), rng.random(), asked

@@ -18,7 +18,8 @@ from models.archive.archive import Archive
 from models.archive.examples import Asked, Example, Request
 from models.archive.ledger import Ledger
 from models.archive.opening import ArchiveAndLedger
-from models.asking import Candidate, ask
+from models.asking import Candidate, ask, reach_of
+from monitor.windows import Calendar
 from processors.classifier import Classifier
 from roadwatch.explaining import Picture, model_for
 from roadwatch.labelling.days import DayExamples, Progress, examples_of_day
@@ -74,10 +75,17 @@ class Requested:
     "Examples of the day that could not be chosen: their pictures are no longer on the cluster."
     lost: tuple[str, ...]
     "Examples that were chosen, and whose pictures went before they were read."
+    ends: datetime
+    "When the day ends, UTC."
 
     def by_why(self) -> Counter[str]:
         """Return how many were asked for, by why."""
         return Counter(asked.why for asked in self.request.asked)
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it was asked before the day was over."""
+        return self.request.asked_at < self.ends
 
 
 def requested(
@@ -92,23 +100,24 @@ def requested(
 
     """
     archive, ledger = kept
+    ends = Calendar(settings.monitor.timezone).bounds(wanted.day)[1]
     if known := _known(ledger, wanted.request_id):
-        return _again(archive, known)
+        return _again(archive, known, ends)
     found = examples_of_day(settings, wanted.day, wanted.cameras, pictures=False, progress=progress)
     reachable = found.reachable()
     _check(settings, wanted, found, reachable)
     candidates = _candidates(settings, wanted, found, reachable, reports)
     chosen = ask(candidates, wanted.budget, wanted.seed)
-    return _record(settings, kept, wanted, found, chosen)
+    return _record(settings, kept, wanted, found, chosen, ends)
 
 
 def _known(ledger: Ledger, request_id: str) -> Request | None:
     return next((request for request in ledger.requests() if request.request_id == request_id), None)
 
 
-def _again(archive: Archive, request: Request) -> Requested:
+def _again(archive: Archive, request: Request, ends: datetime) -> Requested:
     kept = archive.read((asked.example_id for asked in request.asked), damaged=lambda _: None)
-    return Requested(request, False, {each.example_id: without_pictures(each) for each in kept}, (), ())
+    return Requested(request, False, {each.example_id: without_pictures(each) for each in kept}, (), (), ends)
 
 
 def _check(settings: Settings, wanted: Wanted, found: DayExamples, reachable: Sequence[Example]) -> None:
@@ -174,7 +183,12 @@ def _largest(example: Example) -> str:
 
 
 def _record(
-    settings: Settings, kept: ArchiveAndLedger, wanted: Wanted, found: DayExamples, chosen: Iterable[Asked]
+    settings: Settings,
+    kept: ArchiveAndLedger,
+    wanted: Wanted,
+    found: DayExamples,
+    chosen: Iterable[Asked],
+    ends: datetime,
 ) -> Requested:
     """Keep the pictures of what was chosen, and then the request."""
     (archive, ledger), reachable = kept, found.reachable()
@@ -184,8 +198,10 @@ def _record(
     shown = {each.example_id: each for each in with_pictures(examples, pictures)}
     archive.keep(shown.values())
     there = tuple(each for name, each in asked.items() if name in shown)
-    request = Request(wanted.request_id, wanted.day, wanted.at, wanted.by, len(reachable), there)
+    request = Request(wanted.request_id, wanted.day, wanted.at, wanted.by, len(reachable), there, reach_of(reachable))
     is_new = ledger.ask(request)
     lost = tuple(name for name in asked if name not in shown)
     known = request if is_new else _known(ledger, wanted.request_id) or request
-    return Requested(known, is_new, {name: without_pictures(each) for name, each in shown.items()}, found.gone, lost)
+    return Requested(
+        known, is_new, {name: without_pictures(each) for name, each in shown.items()}, found.gone, lost, ends
+    )

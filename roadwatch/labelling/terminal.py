@@ -46,6 +46,11 @@ NEXT = (
 def notes(found: Requested) -> list[str]:
     """What could not be asked, a sentence each."""
     said = []
+    if found.is_early:
+        said.append(
+            f"The day was not over: the labels speak for its vehicles up to {found.request.asked_at:%H:%M} UTC. Ask again"
+            f" after {found.ends:%Y-%m-%d %H:%M} UTC with another --seed, for those that came later."
+        )
     if found.gone:
         said.append(
             f"{len(found.gone)} more vehicles and single frames of the day could not be chosen: their pictures are no"
@@ -61,7 +66,7 @@ def notes(found: Requested) -> list[str]:
 def request_plain(found: Requested) -> dict[str, Any]:
     """Return it as plain JSON."""
     request = asdict(found.request)
-    return {**request, "new": found.is_new, "why": dict(found.by_why()), "gone": found.gone, "lost": found.lost}
+    return {**request, "new": found.is_new, "early": found.is_early, "why": dict(found.by_why()), "gone": found.gone, "lost": found.lost}
 
 
 def _whys(found: Requested) -> Table:

@@ -33,6 +33,7 @@ from roadwatch.labelling.importing import Import
 from roadwatch.labelling.importing import Wanted as Importing
 from roadwatch.labelling.keeping import Keeper
 from roadwatch.labelling.requesting import Requested, Wanted, requested
+from roadwatch.labelling.terminal import notes
 from runtime.clients import Outgoing, Writer, client_properties
 from runtime.picking import read_picked
 from runtime.settings import ArchiveSettings, KafkaSettings, Settings
@@ -262,6 +263,21 @@ def test_only_what_still_has_its_pictures_is_asked_for(road: Settings, kept: tup
     found = ask(road, kept, budget=100)
     assert (len(found.gone), found.request.population, len(found.request.asked)) == (6, 18, 18)
     assert not set(found.gone) & {each.example_id for each in found.request.asked}
+    asked = [each.at for each in found.request.asked if each.at and each.example_id.startswith("gate")]
+    assert (min(asked), max(asked)) == (found.request.reach["gate"].first, found.request.reach["gate"].last)
+    assert found.request.reach["gate"].first > found.request.reach["bridge"].first
+
+
+def test_a_day_that_is_not_over_is_asked_about_again_later(road: Settings, kept: tuple[Archive, Ledger]) -> None:
+    """It is said, also when it is asked for again, until the day's end."""
+    noon = datetime(2026, 3, 2, 12, 5, tzinfo=UTC)
+    for _ in range(2):
+        (note,) = notes(ask(road, kept, at=noon))
+        assert note == (
+            "The day was not over: the labels speak for its vehicles up to 12:05 UTC. Ask again after 2026-03-03 00:00 UTC"
+            " with another --seed, for those that came later."
+        )
+    assert notes(ask(road, kept, at=noon + timedelta(hours=12), seed=2)) == []
 
 
 def killed_at(address: str, writes: int) -> tuple[Archive, Ledger]:

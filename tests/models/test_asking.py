@@ -3,14 +3,15 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from models.archive.examples import Asked
-from models.asking import Candidate, ask, weights_of
+from models.archive.examples import Asked, Reach
+from models.asking import Candidate, ask, reach_of, weights_of
 from models.asking.design import parts
 from models.asking.teaching import taught_most
 from tests.support.examples import MORNING, a_request, an_example
@@ -174,31 +175,52 @@ def test_nonsense_is_refused(changes: dict[str, Any], fault: str) -> None:
 
 
 def test_two_requests_of_one_day_weigh_by_their_labels() -> None:
-    """Sixty and twenty: three parts and one; what both drew has all; a camera that one drew from weighs as in that one."""
-    first = a_request(*(f"gate:e:p{k}" for k in range(60)), "roof:e:p0")
+    """Sixty and twenty of a hundred: three parts and one; what both drew has all; another day has its own."""
+    first = a_request(*(f"gate:e:p{k}" for k in range(60)))
     second = a_request(*(f"gate:e:p{k}" for k in range(50, 70)), request_id="second")
     elsewhere = a_request("gate:f:p1", request_id="third", day="2026-11-24")
     weights = weights_of([first, second, elsewhere])
     assert weights["gate:e:p0"] == pytest.approx(5 * 60 / 80)
     assert weights["gate:e:p55"] == pytest.approx(5)
     assert weights["gate:e:p65"] == pytest.approx(5 * 20 / 80)
-    assert (weights["roof:e:p0"], weights["gate:f:p1"]) == (5, 5)
+    assert weights["gate:f:p1"] == 5
     assert weights_of([first]) == dict.fromkeys((each.example_id for each in first.asked), 5.0)
 
 
-def test_labels_of_two_requests_are_unbiased_together() -> None:
-    """Over many draws their weighted mean is the day's accuracy, as it is of one."""
+def test_a_request_has_no_part_in_what_it_did_not_reach() -> None:
+    """One of all day and all cameras, one of one camera's morning: the evening and the other camera are the first one's."""
+    nine, noon, night = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (9, 12, 21))
+    asked = (Asked("gate:e:p9", "random", 5.0, nine), Asked("gate:e:p21", "random", 5.0, night))
+    other = Asked("roof:e:p9", "random", 5.0, nine)
+    first = a_request(asked=(*asked, other), reach={camera: Reach(nine, night) for camera in ("gate", "roof")})
+    second = a_request(asked=asked[:1], request_id="second", population=50, reach={"gate": Reach(nine, noon)})
+    both = {"gate:e:p9": 5.0, "gate:e:p21": 5.0, "roof:e:p9": 5.0}
+    assert weights_of([first, second]) == pytest.approx(both)
+    assert weights_of([first, replace(second, asked=())]) == pytest.approx(both)
+    parts = weights_of([first, replace(second, asked=(Asked("gate:e:p10", "random", 5.0, nine),))])
+    assert parts == pytest.approx({**both, "gate:e:p9": 5 * 3 / 5, "gate:e:p10": 5 * 2 / 5})
+
+
+@pytest.mark.parametrize("reached", [(0, 400), (0, 250), (150, 400)])
+def test_labels_of_two_requests_are_unbiased_together(reached: tuple[int, int]) -> None:
+    """Over many draws their weighted mean is the day's accuracy, as it is of one, whatever part of the day the first reached."""
     day, rng = a_day(), random.Random(7)
     wrong = {each.example.example_id for each in day[:80] if rng.random() < 0.6}
-    means = [_accuracy(day, wrong, (seed, seed + 1000)) for seed in range(300)]
+    means = [_accuracy(day, slice(*reached), wrong, (seed, seed + 1000)) for seed in range(300)]
     spread = np.std(means) / np.sqrt(len(means))
     assert np.mean(means) == pytest.approx(1 - len(wrong) / len(day), abs=4 * spread)
 
 
-def _accuracy(day: Sequence[Candidate], wrong: set[str], seeds: Sequence[int]) -> float:
+def _accuracy(day: Sequence[Candidate], first: slice, wrong: set[str], seeds: Sequence[int]) -> float:
+    reached = (day[first], day)
     requests = [
-        a_request(request_id=str(seed), asked=tuple(ask(day, budget, seed)))
-        for budget, seed in zip((30, 60), seeds, strict=True)
+        a_request(
+            request_id=str(seed),
+            asked=tuple(ask(some, budget, seed)),
+            population=len(some),
+            reach=reach_of(each.example for each in some),
+        )
+        for some, budget, seed in zip(reached, (30, 60), seeds, strict=True)
     ]
     weights = weights_of(requests)
     return sum(weight for name, weight in weights.items() if name not in wrong) / sum(weights.values())
