@@ -26,6 +26,11 @@ def finding_of(plain: list[Any]) -> Finding:
     return Finding(**named | {name: from_us(named[name]) for name in TIMES if named[name] is not None})
 
 
+def camera_of(finding_id: str) -> str:
+    """The camera at which a finding was made: its id begins with it."""
+    return finding_id.partition(":")[0]
+
+
 def noted(known: list[Finding], news: Iterable[Finding]) -> list[Finding]:
     """Findings with what is new of them: one that is known is replaced, others come behind."""
     found = {finding.finding_id: finding for finding in known}

@@ -2,7 +2,8 @@
 
     newest of all cameras  ──┬────┬────┬────┬────┬────┬────┬──►
     north                  ──┬────┬────┐      silent ─────────► back, or its day closes
-                                       └── three hours behind, and three times as long without news as usual
+                                       └── three hours behind, and three times as long without news as usual;
+                                           of one that is new, as is usual of the slowest other
 
 Only other cameras' time can tell that one says nothing. A camera whose source has ended has no open day, and is not
 missed; one that replays last week is behind for good, but has news as often as ever.
@@ -28,6 +29,8 @@ STEP_US: Final = span_us(timedelta(minutes=30))
 "News this far apart, event time, say how fast a camera goes on."
 WEIGHT: Final = 0.3
 "Of the newest span in the usual one."
+KEPT_US: Final = span_us(timedelta(days=40))
+"Event time after which a camera of which no more is to come is forgotten."
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class Presence:
             camera.silent_since_us = -1
         _go_on(camera, camera_day, at_us, logged_ms)
         yield from self._silent(camera_day)
+        self._forget()
 
     def _see_device(self, device_day: CameraDay, seen_until: datetime) -> None:
         """A device closes a day before the day is over only where its source has ended."""
@@ -92,10 +96,16 @@ class Presence:
     def _silent(self, camera_day: CameraDay) -> Iterator[CameraDay]:
         newest_us = max(camera.seen_us for camera in self.cameras.values())
         logged_ms = max(camera.logged_ms for camera in self.cameras.values())
+        usual_ms = max(camera.pace_ms for camera in self.cameras.values())
         for name, camera in sorted(self.cameras.items()):
-            if camera.silent_since_us < 0 and _is_silent(camera, newest_us, logged_ms):
+            if camera.silent_since_us < 0 and _is_silent(camera, newest_us, logged_ms, usual_ms):
                 camera.silent_since_us = camera.seen_us
                 yield _news(camera_day, name, camera, None)
+
+    def _forget(self) -> None:
+        oldest_us = max(camera.seen_us for camera in self.cameras.values()) - KEPT_US
+        kept = {name: camera for name, camera in self.cameras.items() if camera.goes_on or camera.seen_us >= oldest_us}
+        self.cameras = kept
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, as JSON."""
@@ -116,10 +126,11 @@ def _go_on(camera: Camera, camera_day: CameraDay, at_us: int, logged_ms: int) ->
     camera.open_days = sorted(days)
 
 
-def _is_silent(camera: Camera, newest_us: int, logged_ms: int) -> bool:
-    if not camera.open_days or not camera.pace_ms or newest_us - camera.seen_us < BEHIND_US:
+def _is_silent(camera: Camera, newest_us: int, logged_ms: int, usual_ms: float) -> bool:
+    pace_ms = camera.pace_ms or usual_ms
+    if not camera.open_days or not pace_ms or newest_us - camera.seen_us < BEHIND_US:
         return False
-    return logged_ms - camera.logged_ms >= max(PACES * camera.pace_ms, LEAST_MS)
+    return logged_ms - camera.logged_ms >= max(PACES * pace_ms, LEAST_MS)
 
 
 def _news(camera_day: CameraDay, camera_id: str, camera: Camera, back_us: int | None) -> CameraDay:

@@ -17,6 +17,7 @@ from monitor.windows import Calendar, span_us
 from schemas.records import Alert, AlertAction, AlertLine, CameraDay, DayReport
 from schemas.times import from_us, to_us
 
+KEPT: Final = timedelta(days=DAYS_KEPT)
 ENTRIES_KEPT: Final = 400
 "Alerts at most, open ones among them; of more, those that were over first are forgotten."
 
@@ -98,7 +99,7 @@ class AlertBook:
             live = ", ".join(entry.alert.alert_id for entry in known if entry.is_live) or "none"
             raise ValueError(f"there is no alert {action.target!r}; open are {live}")
         if entry.alert.state == "open":
-            now = action.at if entry in self.apart.entries else self._clock.newest
+            now = action.at if entry in self.apart.entries else self._now(entry)
             at = max(now, entry.alert.raised_at)
             entry.alert = replace(entry.alert, state="acknowledged", changed_at=at, by=action.by)
             entry.tell("now")
@@ -113,7 +114,9 @@ class AlertBook:
     def _is_due(self, entry: Entry) -> bool:
         if not entry.is_live:
             return entry.news == "now" and entry.sent_us >= 0
-        if entry.alert.state == "open" and self._silences.cover(entry.alert, self._now(entry)):
+        if entry.alert.state == "open" and self._silences.cover(
+            entry.alert, max(self._clock.newest, entry.alert.raised_at)
+        ):
             return False
         return entry.news == "now" or (entry.is_incident and self._is_stale(entry))
 
@@ -122,7 +125,14 @@ class AlertBook:
         return to_us(self._now(entry)) - entry.sent_us >= span_us(span)
 
     def _now(self, entry: Entry) -> datetime:
-        return max(self._clock.newest, entry.alert.raised_at)
+        """What time it is for an alert; not before it was raised."""
+        return max(from_us(self._now_us(entry)), entry.alert.raised_at)
+
+    def _now_us(self, entry: Entry) -> int:
+        """As far as the newest of its cameras has come, where all of them are far behind."""
+        if not entry.is_incident:
+            return self._clock.newest_us
+        return self._clock.newest_us - min(self._clock.behind.get(camera, 0) for camera in entry.alert.cameras)
 
     def _send(self, entry: Entry, report: DayReport | None) -> Alert:
         now = self._now(entry)
@@ -135,21 +145,19 @@ class AlertBook:
     # Forgetting
 
     def _forget(self) -> None:
-        newest_us = self._clock.newest_us
-        oldest = self._day(newest_us - span_us(timedelta(days=DAYS_KEPT)))
-        fresh = [entry for entry in self._entries if entry.is_live or entry.last_day >= oldest]
+        fresh = [entry for entry in self._entries if entry.is_live or not self._is_over_for(entry, KEPT)]
         spare = sorted(fresh, key=lambda entry: (entry.is_live, entry.last_day))[: max(len(fresh) - ENTRIES_KEPT, 0)]
         self._entries = [entry for entry in fresh if all(entry is not other for other in spare)]
-        past = self._day(newest_us - 2 * span_us(self.pace.reopen))
         for entry in self._entries:
-            if entry.last_day < past and entry.alert.summary and not entry.is_live:
+            if entry.alert.summary and not entry.is_live and self._is_over_for(entry, 2 * self.pace.reopen):
                 entry.shrink()
-        self._incidents.forget(newest_us)
-        self._silences.forget(from_us(newest_us))
+        self._incidents.forget(self._clock)
+        self._silences.forget(self._clock.newest)
         self._clock.forget()
 
-    def _day(self, at_us: int) -> str:
-        return Calendar(self._clock.timezone).day_of(from_us(max(at_us, 0)))
+    def _is_over_for(self, entry: Entry, span: timedelta) -> bool:
+        then = from_us(max(self._now_us(entry) - span_us(span), 0))
+        return entry.last_day < Calendar(self._clock.timezone).day_of(then)
 
     # The state
 

@@ -16,7 +16,7 @@ from monitor.alerting.pace import PATIENCE_US, Clock, Pace
 from monitor.alerting.versions import Versions
 from monitor.alerting.wording import described, over, severity_of, spread
 from monitor.causes import CAUSES, MODEL, Context, Diagnosis, diagnose, group_of
-from monitor.findings import finding_of, plain_finding
+from monitor.findings import camera_of, finding_of, plain_finding
 from monitor.subscriptions import RANKS
 from monitor.windows import Calendar, span_us
 from schemas.records import Alert, CameraDay, Finding
@@ -45,11 +45,17 @@ class Incidents:
     versions: Versions = field(default_factory=Versions)
     "Models that served."
 
-    def forget(self, newest_us: int) -> None:
-        """Forget what is old by a time; what would be known is refused for its age."""
-        oldest_us = newest_us - span_us(KNOWN) - PATIENCE_US
-        self.known = {name: at_us for name, at_us in self.known.items() if at_us >= oldest_us}
-        fresh = {camera: [f for f in found if to_us(f.found_at) >= oldest_us] for camera, found in self.aside.items()}
+    def forget(self, clock: Clock) -> None:
+        """Forget what is old by its camera's time; what would be known is refused for its age."""
+        most_us = span_us(KNOWN) + PATIENCE_US
+
+        def is_fresh(camera_id: str, at_us: int) -> bool:
+            return clock.now_us(camera_id) - at_us <= most_us
+
+        self.known = {name: at_us for name, at_us in self.known.items() if is_fresh(camera_of(name), at_us)}
+        fresh = {
+            camera: [f for f in found if is_fresh(camera, to_us(f.found_at))] for camera, found in self.aside.items()
+        }
         self.aside = {camera: found for camera, found in fresh.items() if found}
 
     def snapshot(self) -> dict[str, Any]:
@@ -298,8 +304,7 @@ class Following:
             self._resolve(entry, now_us, unheard=bool(unheard))
 
     def _is_unheard(self, finding_id: str, told_us: int) -> bool:
-        camera_id = finding_id.rsplit(":", 2)[0]
-        return self._clock.now_us(camera_id) - told_us > span_us(self._pace.unheard)
+        return self._clock.now_us(camera_of(finding_id)) - told_us > span_us(self._pace.unheard)
 
     def _resolve(self, entry: Entry, now_us: int, *, unheard: bool) -> None:
         end = from_us(entry.over_us)

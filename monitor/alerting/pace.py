@@ -1,4 +1,9 @@
-"""How patient the alerts are, and what time it is for them."""
+"""How patient the alerts are, and what time it is for them.
+
+newest of all cameras  ──┬────┬────┬────┬────┬────┬────┐
+north, in step         ──┬────┬────┐   silent, three hours behind the newest at most
+south, a week behind   ──┬────┬────┬────┬────┬────┐       its week and three hours behind, when it is silent too
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,6 +48,9 @@ class Clock:
     "IANA name, of the newest day."
     newest_us: int = 0
     "The newest time of all cameras."
+    behind: dict[str, int] = field(default_factory=dict)
+    """How far cameras were behind it when they went on last, microseconds, where that is more than the patience: what was
+    filmed last week is classified beside what happens now."""
 
     @property
     def newest(self) -> datetime:
@@ -51,23 +59,29 @@ class Clock:
 
     def see(self, camera_id: str, at_us: int) -> None:
         """A camera has told of a time."""
-        self.seen[camera_id] = max(self.seen.get(camera_id, 0), at_us)
         self.newest_us = max(self.newest_us, at_us)
+        if at_us > self.seen.get(camera_id, -1):
+            self.seen[camera_id] = at_us
+            self.behind.pop(camera_id, None)
+            if self.newest_us - at_us > PATIENCE_US:
+                self.behind[camera_id] = self.newest_us - at_us
 
     def now_us(self, camera_id: str) -> int:
         """What time it is at a camera."""
-        return max(self.seen.get(camera_id, 0), self.newest_us - PATIENCE_US)
+        return max(self.seen.get(camera_id, 0), self.newest_us - PATIENCE_US - self.behind.get(camera_id, 0))
 
     def forget(self) -> None:
         """Forget cameras that are gone."""
-        oldest = self.newest_us - span_us(timedelta(days=DAYS_KEPT))
-        self.seen = {camera: at_us for camera, at_us in self.seen.items() if at_us >= oldest}
+        most_us = span_us(timedelta(days=DAYS_KEPT))
+        self.seen = {camera: at_us for camera, at_us in self.seen.items() if self.now_us(camera) - at_us <= most_us}
+        self.behind = {camera: behind_us for camera, behind_us in self.behind.items() if camera in self.seen}
 
     def snapshot(self) -> list[Any]:
         """The whole state, as JSON."""
-        return [self.seen, self.timezone, self.newest_us]
+        return [self.seen, self.timezone, self.newest_us, self.behind]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> Self:
         """Continue from a snapshot."""
-        return cls(dict(plain[0]), plain[1], plain[2])
+        seen, timezone, newest_us, *more = plain  # states of former versions have no more
+        return cls(dict(seen), timezone, newest_us, *map(dict, more))

@@ -80,6 +80,21 @@ def states(alerts: Iterable[Alert]) -> list[str]:
 # Incidents
 
 
+def test_a_camera_that_is_days_behind_has_alerts_of_its_own_time(desk: Desk) -> None:
+    """What was filmed in March, beside a camera of today: its fog is gathered, told, and over, as anywhere."""
+    desk.tell(at=260 * DAY, camera_id="live")
+    late = Desk()
+    told, alone = [], []
+    for at in range(0, 10 * 60, 30):
+        known = [_as_of(one, at) for one in fog(until=4 * 60) if one.found_at <= DAWN + minutes(at)]
+        desk.tell(at=260 * DAY + at, camera_id="live")
+        told += desk.tell(*known, at=at)
+        alone += late.tell(*known, at=at)
+    assert told == alone
+    assert states(told)[0] == "open"
+    assert states(told)[-1] == "resolved"
+
+
 def test_a_fault_with_many_findings_is_one_alert(desk: Desk) -> None:
     """Held until its cause can be named, then told once."""
     assert desk.pass_by(fog(), 0, 50) == []

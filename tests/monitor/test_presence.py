@@ -39,6 +39,25 @@ def test_one_that_says_nothing_is_missed_once() -> None:
     assert found.since == START + 4 * HOUR
 
 
+def test_one_that_dies_before_its_pace_is_known_is_missed() -> None:
+    """It has spoken once, or for ten minutes: the others say what is usual."""
+    for said in ([("south", 0.1)], [("south", 0.1), ("south", 0.27)]):
+        (found,) = heard(*said, *(("north", hour) for hour in range(1, 9)))
+        assert (found.camera_id, found.signal, found.since) == ("south", "silent", START + 0.1 * HOUR)
+
+
+def test_whoever_is_gone_for_forty_days_is_forgotten() -> None:
+    """Unless it goes on, be it with what was filmed last year."""
+    presence, found = Presence(), list[Finding]()
+    old = news("east", -9000)
+    for hour in range(41 * 24):
+        told = [news("west", hour), replace(old, seen_until=old.seen_until + hour * HOUR if old.seen_until else None)]
+        for day in [*told, news("south", hour)][: 3 if hour < 9 else 2]:
+            found += [each for news_ in presence.see(day, milliseconds(START + hour * HOUR)) for each in news_.findings]
+    assert [each.camera_id for each in found] == ["south"]
+    assert [*presence.cameras] == ["west", "east"]
+
+
 def test_one_that_is_back_is_missed_no_longer() -> None:
     """The same finding, over."""
     begun, over = heard(*together(0, 5), *(("north", hour) for hour in range(5, 12)), ("south", 11.5))
