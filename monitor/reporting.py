@@ -228,6 +228,8 @@ def headline(report: DayReport) -> dict[str, Any]:
         "passages": report.scores.passages,
         "labelled": report.scores.labelled,
         "right": _right(confusion_of(report.scores.confusion)),
+        "cells": {f"{cell.truth} taken for {cell.predicted}": cell.count for cell in report.scores.confusion},
+        "frames": [report.scores.labelled_frames, report.scores.frame_accuracy],
         "labels": report.labels,
         "broken": bool(report.estimate and report.estimate.breaks),
         "behind": [f"{each.dimension} {each.value}" for each in report.slices if each.discovered],
@@ -244,11 +246,24 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         yield f"{', '.join(joined)} joined: {new['passages']} vehicles instead of {old['passages']}."
     if _told_of_labels(old) != _told_of_labels(new):
         yield f"Accuracy: {_accuracy(old)} before, {_accuracy(new)} now."
+    else:
+        yield from _changes_within(old, new)
     for name in sorted({*old["labels"], *new["labels"]}):
         before, after = old["labels"].get(name, 0), new["labels"].get(name, 0)
         if before != after:
             yield f"Labels {name}: {after} instead of {before}."
     yield from _changes_of_trust(old, new)
+
+
+def _changes_within(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What is another error, or about single frames, and leaves accuracy as it was."""
+    cells, before = new["cells"], old.get("cells", new["cells"])
+    counts = {name: (before.get(name, 0), cells.get(name, 0)) for name in sorted({*before, *cells})}
+    changed = [f"{name} {now} instead of {then}" for name, (then, now) in counts.items() if then != now]
+    if changed:
+        yield f"Errors are others: {', '.join(changed)}."
+    if new["frames"] != old.get("frames", new["frames"]):
+        yield f"Frames: {_frames(old)} before, {_frames(new)} now."
 
 
 def _changes_of_trust(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -266,6 +281,11 @@ def _changes_of_trust(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
 
 def _told_of_labels(told: Mapping[str, Any]) -> tuple[Any, ...]:
     return told["right"], told["labelled"], told.get("accuracy")
+
+
+def _frames(told: Mapping[str, Any]) -> str:
+    labelled, right = told["frames"]
+    return f"{right:.1%} of {labelled} labelled ones right" if labelled else "none labelled"
 
 
 def _accuracy(told: Mapping[str, Any]) -> str:

@@ -170,6 +170,19 @@ def test_of_cameras_labelled_in_different_ways_each_counts_for_its_vehicles() ->
     assert [camera.scores.effective is None for camera in report.cameras] == [True, False]
 
 
+def test_a_revision_says_what_changes_where_accuracy_does_not() -> None:
+    """A bus that was taken for a car, not a truck; and single frames."""
+    first = {**headline(reported(camera_day("a", GOOD))), "cells": {"car taken for car": 9, "truck taken for car": 1}}
+    second = {**first, "cells": {"car taken for car": 9, "bus taken for car": 1}}
+    assert changes_between(first, second) == (
+        "Errors are others: bus taken for car 1 instead of 0, truck taken for car 0 instead of 1.",
+    )
+    third = {**first, "frames": [0, None]}
+    assert changes_between(third, {**first, "frames": [20, 0.85]}) == (
+        "Frames: none labelled before, 85.0% of 20 labelled ones right now.",
+    )
+
+
 def test_a_revision_of_weighted_labels_says_for_whom_they_stand() -> None:
     first, second = headline(reported(camera_day("a", GOOD))), headline(reported(weighted_day()))
     assert "accuracy" not in first
