@@ -7,7 +7,7 @@ Alert ─► Letter ─┬─► mail_text   text/plain
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -276,8 +276,8 @@ def _basis(alert: Alert) -> str:
 def _figures(report: DayReport, camera_id: str | None, zone: ZoneInfo) -> Figures:
     shown = _least_accurate(report.cameras, camera_id)
     findings = sorted((f for c in report.cameras for f in c.findings), key=lambda f: (f.found_at, f.finding_id))
-    total = _row("All cameras", report.scores, len(findings), concerned=camera_id is None)
-    rows = (_row(c.camera_id, c.scores, len(c.findings), concerned=c.camera_id == camera_id) for c in shown)
+    total = _row("All cameras", report.scores, _harmful(findings), concerned=camera_id is None)
+    rows = (_row(c.camera_id, c.scores, _harmful(c.findings), concerned=c.camera_id == camera_id) for c in shown)
     return Figures(
         day=_long_day(report.day),
         rows=(total, *rows),
@@ -298,6 +298,10 @@ def _least_accurate(cameras: Sequence[CameraScores], concerned: str | None) -> l
 
     chosen = {camera.camera_id for camera in sorted(cameras, key=rank)[:CAMERAS_SHOWN]}
     return [camera for camera in cameras if camera.camera_id in chosen]
+
+
+def _harmful(findings: Iterable[Finding]) -> int:
+    return sum(finding.worse for finding in findings)
 
 
 def _row(name: str, scores: Scores, findings: int, *, concerned: bool) -> Row:

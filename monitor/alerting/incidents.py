@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from monitor.alerting.entries import INCIDENT, Entry
 from monitor.alerting.pace import PATIENCE_US, Clock, Pace
 from monitor.alerting.versions import Versions
-from monitor.alerting.wording import described, over, severity_of, spread
+from monitor.alerting.wording import begun, described, over, severity_of, spread
 from monitor.causes import CAUSES, MODEL, Context, Diagnosis, diagnose, group_of
 from monitor.findings import camera_of, finding_of, plain_finding
 from monitor.subscriptions import RANKS
@@ -190,7 +190,7 @@ class Following:
         return 0 if _is_plain(finding) else span_us(self._pace.hold)
 
     def _open(self, camera_id: str, held: list[Finding]) -> None:
-        since, told_us = min(finding.since for finding in held), self._clock.now_us(camera_id)
+        since, told_us = begun(held), self._clock.now_us(camera_id)
         beside = self._incidents.aside.pop(camera_id, [])
         near = [finding for finding in beside if abs(finding.since - since) <= self._pace.together]
         findings = _ordered([*held, *near])
@@ -222,7 +222,7 @@ class Following:
         return None
 
     def _begun(self, camera_id: str, findings: list[Finding], diagnosis: Diagnosis, told_us: int) -> Entry:
-        since = min(finding.since for finding in findings)
+        since = begun(findings)
         day = self._calendar.day_of(since)
         identity = f"{INCIDENT}:{camera_id}:{to_us(since)}"
         words: dict[str, Any] = {"title": "", "summary": "", "metric": "", "value": 0.0, "threshold": 0.0, "samples": 0}

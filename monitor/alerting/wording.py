@@ -20,7 +20,7 @@ ACTIONS = 5
 def described(alert: Alert, diagnosis: Diagnosis, findings: Sequence[Finding], timezone: str) -> Alert:
     """An alert of its cameras with a cause's words, as its findings tell it."""
     cause, leading, where = CAUSES[diagnosis.cause], diagnosis.leading, listed(alert.cameras)
-    since = min(finding.since for finding in findings)
+    since = begun(findings)
     return replace(
         alert,
         severity=severity_of(cause, findings),
@@ -37,6 +37,11 @@ def described(alert: Alert, diagnosis: Diagnosis, findings: Sequence[Finding], t
         findings=tuple(findings),
         examples=_examples([leading, *findings]),
     )
+
+
+def begun(findings: Iterable[Finding]) -> datetime:
+    """When the first of them began that harms; what is harmless may be older and is evidence alone."""
+    return min(finding.since for finding in findings if finding.worse)
 
 
 def severity_of(cause: Cause, findings: Iterable[Finding]) -> Severity:
@@ -62,7 +67,7 @@ def _examples(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def spread(alert: Alert, timezone: str) -> Alert:
     """An incident that has come to more cameras, or has more findings: named after all of them."""
-    where, since = listed(alert.cameras), min(finding.since for finding in alert.findings)
+    where, since = listed(alert.cameras), begun(alert.findings)
     cause = CAUSES[alert.cause]
     return replace(
         alert,

@@ -152,7 +152,10 @@ def alert_rows(ran: Sequence[Ran], live: Live) -> Iterator[AlertRow]:
     """All alerts of all variants and of the live run, by day."""
     known: dict[str, Alert] = {}
     days = {day for each in ran for day in each.reports}
-    for said in (*(each.alerts for each in ran), {k: a for k, a in live.alerts.items() if a.day in days}):
+    for said in (
+        *(each.alerts for each in ran),
+        {k: a for k, a in live.alerts.items() if a.day in days or any(k in each.alerts for each in ran)},
+    ):
         known = {**said, **known}
     for alert in sorted(known.values(), key=lambda alert: (alert.day, alert.raised_at, alert.alert_id)):
         raised = tuple(alert.alert_id in each.alerts for each in ran)
@@ -169,7 +172,7 @@ def beside_live(ran: Iterable[Ran], live: Live) -> Iterator[LiveDay]:
 def alerts_beside_live(ran: Iterable[Ran], live: Live) -> Iterator[LiveAlerts]:
     """Each variant's alerts beside those of the live run; nothing where none of its answers are recorded."""
     for each in ran if live.alerts or live.reports else ():
-        theirs = {name: alert for name, alert in live.alerts.items() if alert.day in each.reports}
+        theirs = {k: alert for k, alert in live.alerts.items() if alert.day in each.reports or k in each.alerts}
         both = sorted(theirs.keys() & each.alerts.keys())
         equal = [name for name in both if Codec().encode(theirs[name]) == Codec().encode(each.alerts[name])]
         yield LiveAlerts(

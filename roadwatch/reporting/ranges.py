@@ -174,7 +174,7 @@ def _camera(name: str, reports: Sequence[DayReport]) -> CameraLine:
         accuracy=share_of_days([camera.scores for _, camera in days]),
         worst_day=worst_day,
         worst=worst,
-        findings=sum(finding.worse for _, camera in days for finding in camera.findings),
+        findings=len({found.finding_id for _, camera in days for found in camera.findings if found.worse}),
     )
 
 

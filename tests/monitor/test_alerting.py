@@ -12,6 +12,7 @@ from monitor.alerting import AlertBook
 from monitor.alerting.book import ENTRIES_KEPT
 from monitor.breaches import Judgement
 from schemas.records import Alert, AlertAction, AlertActionKind, CameraScores, DayReport, Finding
+from schemas.times import to_us
 from tests.support.alerts import DAWN, breach, finding, fog, minutes, news, report, scores
 
 DAY = 24 * 60
@@ -93,6 +94,14 @@ def test_a_camera_that_is_days_behind_has_alerts_of_its_own_time(desk: Desk) -> 
     assert told == alone
     assert states(told)[0] == "open"
     assert states(told)[-1] == "resolved"
+
+
+def test_an_alert_begins_with_what_harms(desk: Desk) -> None:
+    """Harmless evidence from before it explains, and is no beginning."""
+    before = finding("class-mix", 0.2, 0.3, -120, worse=False)
+    (opened,) = desk.pass_by([before, *fog()], 0, 200)
+    assert (opened.since, opened.alert_id) == (DAWN, f"incident:gate:{to_us(DAWN)}")
+    assert before in opened.findings
 
 
 def test_a_fault_with_many_findings_is_one_alert(desk: Desk) -> None:

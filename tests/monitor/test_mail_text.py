@@ -248,6 +248,16 @@ def test_more_cameras_than_fit_show_the_worst_and_the_one_concerned() -> None:
     assert figures.cameras_left_out == 80
 
 
+def test_findings_are_counted_as_in_the_report_where_they_harm() -> None:
+    """What is harmless is listed behind them, and not counted."""
+    found = (*fog(), finding("class-mix", 0.2, 0.3, worse=False))
+    told = replace(report(), cameras=(CameraScores("gate", scores(9, 1), found),))
+    figures = letter(report=told).figures
+    assert figures is not None
+    assert [row.values[-1] for row in figures.rows] == ["3", "3"]
+    assert len(figures.changes) == 4
+
+
 def test_confusion_matrix_has_a_row_for_each_true_class() -> None:
     """Rows are truth, columns predictions, missing cells zero."""
     figures = letter().figures

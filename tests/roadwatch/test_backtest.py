@@ -20,7 +20,7 @@ from roadwatch.backtesting.trying import Request, Result, backtest
 from roadwatch.backtesting.variants import CURRENT, RECORDED, chosen_models, chosen_rules
 from runtime.settings import ModelSettings, MonitorSettings, Settings
 from schemas.errors import ConfigurationError, ModelError, RecordingError
-from schemas.records import AlertAction, Frame, Label, Observations, Record, Telemetry
+from schemas.records import Alert, AlertAction, Frame, Label, Observations, Record, Telemetry
 from schemas.times import EPOCH, MILLISECOND
 from tests.monitor.recorded import Logged as Recorded
 from tests.monitor.recorded import corrections, fed, live, offline, recorded, told
@@ -106,6 +106,18 @@ def test_an_alert_stands_beside_the_live_one_as_each_was_told_last(tried: Try, t
     (live,), (backtest,) = outcome.live.alerts.values(), outcome.ran[0].alerts.values()
     assert (live.alert_id, live.day) == ("accuracy:2026-03-02", "2026-03-03")
     assert backtest == live
+
+
+def test_an_alert_that_was_told_after_the_last_report_is_not_only_the_backtests(tried: Try, tmp_path: Path) -> None:
+    """Its last day has no report yet; it differs in that day, and is there on both sides."""
+    observed = observed_days(days=2, wrong=0.6)
+    said = [
+        replace(each, record=replace(each.record, day="2026-03-04")) if isinstance(each.record, Alert) else each
+        for each in judged(observed, MONITOR)
+    ]
+    write_recording(tmp_path / "bad", [*observed, *said])
+    (beside,) = tried(str(tmp_path / "bad")).comparison.live_alerts
+    assert (beside.differ, beside.only_backtest, beside.only_live) == (("accuracy:2026-03-02",), (), ())
 
 
 def test_devices_give_the_live_runs_reports_and_alerts_too(tried: Try, tmp_path: Path) -> None:

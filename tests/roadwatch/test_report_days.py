@@ -61,6 +61,14 @@ def test_an_alert_that_several_reports_tell_of_is_one() -> None:
     assert len(others) == 2
 
 
+def test_a_finding_that_spans_midnight_is_counted_once() -> None:
+    monday = a_bad_day()
+    tuesday = replace(monday, day="2026-11-24")
+    one, two = (summary(Span(MONDAY, MONDAY + timedelta(days=1)), days) for days in ([monday], [monday, tuesday]))
+    assert [line.findings for line in two.cameras] == [line.findings for line in one.cameras]
+    assert sum(line.findings for line in one.cameras)
+
+
 def test_the_newest_revision_of_a_day_holds_whenever_it_comes() -> None:
     found = newest([a_bad_day(), None, a_report(), days_before()[0]])
     assert {day: report.revision for day, report in found.items()} == {"2026-11-10": 1, "2026-11-23": 2}
@@ -83,7 +91,11 @@ def test_days_are_understood(text: str, short: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["today", "2026-11-31", "2026-11-05..2026-11-03", "2026-W60", "2026-11-03..", "0001-01-01..2026-11-03"]
+    "text",
+    [
+        *("today", "2026-11-31", "2026-11-05..2026-11-03", "2026-W60", "2026-11-03..", "0001-01-01..2026-11-03"),
+        *("0001-01-01", "9999-12-31", "0001-W01", "9999-W52", "9998-12-31..9999-01-01"),
+    ],
 )
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="DAY"):
