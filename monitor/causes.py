@@ -165,8 +165,8 @@ def group_of(finding: Finding) -> str:
     return next((name for name, signals in GROUPS.items() if finding.signal in signals), "")
 
 
-def diagnose(findings: Sequence[Finding], context: Context) -> Diagnosis:
-    """Which cause explains a camera's findings best.
+def diagnose(findings: Sequence[Finding], context: Context, told: str | None = None) -> Diagnosis:
+    """Which cause explains a camera's findings best; with `told`, how well this one does, and which other is next.
 
     A naive Bayes of the table's weights: they are set by hand, so the score ranks causes and is no probability.
 
@@ -178,7 +178,9 @@ def diagnose(findings: Sequence[Finding], context: Context) -> Diagnosis:
         raise ValueError("nothing was found: there is nothing to explain")
     clues = _clues(findings, context)
     weights = {name: _weight(cause, clues) for name, cause in CAUSES.items()}
-    first, second, *_ = sorted(weights, key=lambda name: -weights[name])
+    likeliest = sorted(weights, key=lambda name: -weights[name])
+    first = told or likeliest[0]
+    second = next(name for name in likeliest if name != first)
     telling = _telling(CAUSES[first], clues)
     return Diagnosis(
         cause=first,

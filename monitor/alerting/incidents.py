@@ -15,7 +15,7 @@ from monitor.alerting.entries import INCIDENT, Entry
 from monitor.alerting.pace import PATIENCE_US, Clock, Pace
 from monitor.alerting.versions import Versions
 from monitor.alerting.wording import begun, described, over, severity_of, spread
-from monitor.causes import CAUSES, MODEL, Context, Diagnosis, diagnose, group_of
+from monitor.causes import CAUSES, MODEL, UNKNOWN, Context, Diagnosis, diagnose, group_of
 from monitor.findings import camera_of, finding_of, plain_finding
 from monitor.subscriptions import RANKS
 from monitor.windows import Calendar, span_us
@@ -261,8 +261,17 @@ class Following:
         timezone = self._clock.timezone
         if len(alert.cameras) > 1:
             return spread(alert, timezone)
-        diagnosis = diagnose(alert.findings, self._context(alert.cameras[0], alert.since))
+        context = self._context(alert.cameras[0], alert.since)
+        diagnosis = diagnose(alert.findings, context)
+        if self._keeps_its_cause(alert, diagnosis.cause):
+            diagnosis = diagnose(alert.findings, context, alert.cause)
         return described(alert, diagnosis, alert.findings, timezone)
+
+    @staticmethod
+    def _keeps_its_cause(alert: Alert, cause: str) -> bool:
+        """Whether people were mailed another cause, and this one is no worse: what comes later misleads as often as not."""
+        is_worse = RANKS[severity_of(CAUSES[cause], alert.findings)] > RANKS[alert.severity]
+        return alert.severity != "info" and alert.cause not in (cause, UNKNOWN) and not is_worse
 
     @staticmethod
     def _hold_on(entry: Entry, findings: Iterable[Finding], told_us: int) -> None:

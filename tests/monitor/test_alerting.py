@@ -11,6 +11,7 @@ import pytest
 from monitor.alerting import AlertBook
 from monitor.alerting.book import ENTRIES_KEPT
 from monitor.breaches import Judgement
+from monitor.causes import PARTLY
 from schemas.records import Alert, AlertAction, AlertActionKind, CameraScores, DayReport, Finding
 from schemas.times import to_us
 from tests.support.alerts import DAWN, breach, finding, fog, minutes, news, report, scores
@@ -190,6 +191,16 @@ def test_what_becomes_worse_is_sent_again_with_its_severity(desk: Desk) -> None:
     desk.act("acknowledge", opened.alert_id)
     (worse,) = desk.tell(*fog(), finding("frozen", 60, 600, 80), at=91)
     assert (worse.alert_id, worse.state, worse.severity) == (opened.alert_id, "open", "critical")
+
+
+def test_a_cause_that_was_mailed_stays(desk: Desk) -> None:
+    """What comes later would name another: it is told as a doubt, and the mail's word holds."""
+    (opened,) = desk.pass_by(fog(), 0, 90)
+    later = (finding("structure", 0.08, 0.81, 200, note=PARTLY), finding("brightness", 120.0, 100.0, 210))
+    told = desk.pass_by([*fog(), *later], 90, 500)
+    assert {alert.cause for alert in told} == {opened.cause} == {"fog"}
+    assert len(told[-1].findings) == 5
+    assert "as likely: a dirty lens." in told[-1].summary
 
 
 def test_the_same_weather_at_several_cameras_is_one_alert(desk: Desk) -> None:
