@@ -5,16 +5,24 @@
                      taught            held out      taught        from half an hour on any gap; from three days on a
                                                                    block is a camera's whole day
 
-Blocks that are held out are never taught, by this retraining or a later one: whoever retrains remembers them.
+Sides are for good, over all retrainings of a lineage. Whoever retrains remembers where and when each vehicle passed:
+
+    taught before   ··                                 blocks that it touches are taught
+    held out before                ··                  blocks that it touches are held out
+    new              ·· ·      ··   ·  ··      ··      others are drawn; what would lie within two minutes of the other
+                                                       side is on neither
 """
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Final, TypeVar
+
+from pydantic import AwareDatetime
 
 from models.archive.examples import Example, Truth
 from models.preprocessing import Image
@@ -28,7 +36,7 @@ NEAR: Final = timedelta(minutes=2)
 LONGEST: Final = timedelta(minutes=30)
 "A block that has lasted so long ends at the next vehicle, however near."
 WHOLE_DAYS: Final = 3
-"From so many days on a block is a camera's whole day."
+"From so many days on, all of a lineage counted, a block is a camera's whole day."
 HELD_SHARE: Final = 0.2
 "Of the vehicles, held out."
 GENEROUS: Final = 1.5
@@ -48,6 +56,20 @@ COPY_SEED: Final = 20261127
 Decode = Callable[[bytes], Image]
 "JPEG to uint8 H×W×3 BGR; raises PictureError."
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Where and when a labelled vehicle passed."""
+
+    example_id: str
+    "The example."
+    camera_id: str
+    "The camera."
+    day: str
+    "The day that it counts for."
+    at: AwareDatetime
+    "When."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +96,28 @@ class Vehicle:
         """The picture that shows most."""
         return max(self.pictures, key=lambda picture: picture.image.shape[0] * picture.image.shape[1])
 
+    @property
+    def passed(self) -> Passed:
+        """Where and when."""
+        return Passed(self.example_id, self.camera_id, self.day, self.at)
+
+
+Passing = Passed | Vehicle
+T_passing = TypeVar("T_passing", bound=Passing)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """On which side vehicles of a lineage were, in any of its retrainings."""
+
+    taught: tuple[Passed, ...] = ()
+    "Those that were taught, or mixed in."
+    held_out: tuple[Passed, ...] = ()
+    "Those that never are."
+
+
+NOBODY: Final = Sides()
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -82,9 +126,11 @@ class Split:
     taught: tuple[Vehicle, ...]
     "By time."
     held_out: tuple[Vehicle, ...]
-    "Likewise; none of a block that is taught."
+    "Likewise; none of a block that is taught, now or before."
+    between: tuple[Vehicle, ...]
+    "On neither side, for they are within two minutes of both."
     blocks: Mapping[str, str]
-    "Each vehicle's block, by example id."
+    "Each vehicle's block among these, by example id: what is held back in turn stays together."
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +189,30 @@ def check_classes(truths: Iterable[Truth], labels: Sequence[str]) -> None:
         )
 
 
-def split(vehicles: Sequence[Vehicle], held_before: Sequence[Vehicle] = (), fewest: int = FEWEST) -> Split:
-    """Part vehicles by blocks: those in a block of one that was held out before are held out, others until a fifth is.
+def split(vehicles: Sequence[Vehicle], before: Sides = NOBODY, fewest: int = FEWEST) -> Split:
+    """Part vehicles by blocks: those that touch one taught before are taught, those that touch one held out are held out.
 
-    Which follows from the blocks' names alone. No block is held out that would leave fewer than half of a class to teach.
+    Of the others blocks are held out until a fifth of the vehicles is; which follows from their names alone. No block is
+    held out that would leave fewer than half of a class to teach. A block that was parted before, because blocks were
+    shorter then, is taught, but for the neighbours of what is held out in it.
     """
-    blocks = blocks_of([*vehicles, *held_before])
-    ordered = sorted(vehicles, key=_age)
-    held = {blocks[vehicle.example_id] for vehicle in held_before}
+    blocks, ordered = blocks_of([*before.taught, *before.held_out, *vehicles]), sorted(vehicles, key=_age)
+    taught, held = ({blocks[passed.example_id] for passed in side} for side in (before.taught, before.held_out))
+    held -= taught
     if len(ordered) >= fewest:
-        held |= _drawn(ordered, blocks, held)
-    return Split(
-        taught=tuple(vehicle for vehicle in ordered if blocks[vehicle.example_id] not in held),
-        held_out=tuple(vehicle for vehicle in ordered if blocks[vehicle.example_id] in held),
-        blocks=blocks,
-    )
+        held |= _drawn(ordered, blocks, held, taught)
+    inside, outside = ([v for v in ordered if (blocks[v.example_id] in held) is is_held] for is_held in (True, False))
+    return _parted(ordered, apart(inside, before.taught), outside, before)
 
 
-def blocks_of(vehicles: Iterable[Vehicle]) -> dict[str, str]:
+def apart(vehicles: Iterable[T_passing], others: Iterable[Passing]) -> tuple[T_passing, ...]:
+    """Return those vehicles that are not within two minutes of others of the same camera."""
+    cameras = _grouped(others, lambda other: other.camera_id)
+    times = {camera: sorted(other.at for other in passing) for camera, passing in cameras.items()}
+    return tuple(vehicle for vehicle in vehicles if not _is_near(vehicle.at, times.get(vehicle.camera_id, ())))
+
+
+def blocks_of(vehicles: Iterable[Passing]) -> dict[str, str]:
     """Return each vehicle's block, by example id."""
     ordered = sorted(vehicles, key=_age)
     if len({vehicle.day for vehicle in ordered}) >= WHOLE_DAYS:
@@ -220,7 +272,22 @@ def _pictures(example: Example, label: str, decode: Decode) -> Iterator[Labelled
         yield LabelledPicture(frame.frame_id, image, label, example.camera_id, example.example_id)
 
 
-def _timed(camera: str, vehicles: Sequence[Vehicle]) -> Iterator[tuple[str, str]]:
+def _parted(
+    vehicles: Sequence[Vehicle], held_out: Sequence[Vehicle], others: Iterable[Vehicle], before: Sides
+) -> Split:
+    taught = apart(others, (*before.held_out, *held_out))
+    parted = {vehicle.example_id for vehicle in (*taught, *held_out)}
+    between = tuple(vehicle for vehicle in vehicles if vehicle.example_id not in parted)
+    return Split(taught, tuple(held_out), between, blocks_of(vehicles))
+
+
+def _is_near(at: datetime, times: Sequence[datetime]) -> bool:
+    """Whether any of these times, sorted, is within two minutes."""
+    place = bisect_left(times, at)
+    return any(abs(at - other) < NEAR for other in times[max(0, place - 1) : place + 1])
+
+
+def _timed(camera: str, vehicles: Sequence[Passing]) -> Iterator[tuple[str, str]]:
     """Yield example ids of one camera, by time, with their blocks."""
     begin = before = vehicles[0].at
     for vehicle in vehicles:
@@ -231,14 +298,14 @@ def _timed(camera: str, vehicles: Sequence[Vehicle]) -> Iterator[tuple[str, str]
         yield vehicle.example_id, f"{camera}|{begin.isoformat()}"
 
 
-def _drawn(vehicles: Sequence[Vehicle], blocks: Mapping[str, str], held: Set[str]) -> set[str]:
+def _drawn(vehicles: Sequence[Vehicle], blocks: Mapping[str, str], held: Set[str], taught: Set[str]) -> set[str]:
     """Return blocks to hold out besides, in the order of their checksums."""
     parts = _grouped(vehicles, lambda vehicle: blocks[vehicle.example_id])
     left = Counter(vehicle.label for name, part in parts.items() if name not in held for vehicle in part)
     least = {label: count / 2 for label, count in left.items()}
     spare = len(vehicles) * HELD_SHARE - (len(vehicles) - left.total())
     found: set[str] = set()
-    for name in sorted(parts.keys() - held, key=_digest):
+    for name in sorted(parts.keys() - held - taught, key=_digest):
         after = left - Counter(vehicle.label for vehicle in parts[name])
         if len(parts[name]) <= spare * GENEROUS and all(after[label] >= least[label] for label in least):
             found.add(name)
@@ -246,7 +313,7 @@ def _drawn(vehicles: Sequence[Vehicle], blocks: Mapping[str, str], held: Set[str
     return found
 
 
-def _age(vehicle: Vehicle) -> tuple[datetime, str]:
+def _age(vehicle: Passing) -> tuple[datetime, str]:
     return vehicle.at, vehicle.example_id
 
 

@@ -11,7 +11,7 @@ The chance that any slice is called forgotten that is not is shared among the sl
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.retraining.paired import Difference, difference
@@ -22,6 +22,8 @@ CHANCE: Final = 0.05
 "Of any slice being called forgotten that is not."
 FEWEST: Final = 20
 "Vehicles of a slice that is looked at by itself."
+
+PARENT: Final = "the parent"
 
 Slice = tuple[str, str]
 "A dimension and its value, such as `camera` and `gate`."
@@ -35,7 +37,7 @@ class Tried:
     slices: tuple[Slice, ...]
     "What it is a part of, besides all."
     before: bool
-    "Whether the parent is right."
+    "Whether the parent is right, or an older version."
     after: bool
     "Whether the candidate is."
 
@@ -47,22 +49,29 @@ class SliceChange:
     slice: Slice
     "Which."
     change: Difference
-    "Accuracy of the candidate less that of the parent; its interval is wide enough for all slices together."
+    "Accuracy of the candidate less that of the other; its interval is wide enough for all slices together."
     forgotten: bool
     "Whether it fell by more than the margin, beyond chance."
+    before: str = PARENT
+    "Who the candidate is compared with."
 
     def __str__(self) -> str:
         """Say it in words."""
         what = " ".join(self.slice).strip()
         change = self.change
         return (
-            f"{what}: of {change.n} old vehicles the parent alone is right on {change.first_alone}, the candidate alone on"
+            f"{what}: of {change.n} old vehicles {self.before} alone is right on {change.first_alone}, the candidate alone on"
             f" {change.second_alone}, {change.value * 100:+.1f} points ({change.low * 100:+.1f} to {change.high * 100:+.1f})"
         )
 
 
-def forgetting(tried: Sequence[Tried], margin: float = MARGIN, chance: float = CHANCE) -> tuple[SliceChange, ...]:
-    """Return what became of all and of each slice of at least 20 vehicles, in the order of names; all comes first."""
+def forgetting(
+    tried: Sequence[Tried], margin: float = MARGIN, chance: float = CHANCE, before: str = PARENT
+) -> tuple[SliceChange, ...]:
+    """Return what became of all and of each slice of at least 20 vehicles, in the order of names; all comes first.
+
+    `before` names the other model.
+    """
     parts: dict[Slice, list[Tried]] = defaultdict(list)
     for vehicle in tried:
         for name in (ALL, *vehicle.slices):
@@ -70,7 +79,8 @@ def forgetting(tried: Sequence[Tried], margin: float = MARGIN, chance: float = C
     judged = {name: part for name, part in sorted(parts.items(), key=_order) if name == ALL or len(part) >= FEWEST}
     # One end of each interval is looked at.
     each = 2 * chance / max(1, len(judged))
-    return tuple(_change(name, part, margin, min(each, 1.0)) for name, part in judged.items())
+    changes = (_change(name, part, margin, min(each, 1.0)) for name, part in judged.items())
+    return tuple(replace(change, before=before) for change in changes)
 
 
 def _order(item: tuple[Slice, list[Tried]]) -> tuple[bool, Slice]:

@@ -56,6 +56,8 @@ class Findings:
     "That the model knows."
     changes: tuple[SliceChange, ...]
     "What became of old slices; empty where there are no old vehicles."
+    since_oldest: tuple[SliceChange, ...] = ()
+    "Likewise, since the oldest version that it comes from; empty where that is its parent."
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -64,7 +66,12 @@ class Findings:
 
 
 def findings(
-    said: Said, held_out: int, log_losses: tuple[float, float], changes: Sequence[SliceChange], classes: int
+    said: Said,
+    held_out: int,
+    log_losses: tuple[float, float],
+    changes: Sequence[SliceChange],
+    classes: int,
+    since_oldest: Sequence[SliceChange] = (),
 ) -> Findings:
     """Return what these say together."""
     right = [_right(said.truth, given) for given in (said.before, said.after)]
@@ -79,6 +86,7 @@ def findings(
         log_loss_guessed=_entropy(said.truth),
         classes=classes,
         changes=tuple(changes),
+        since_oldest=tuple(since_oldest),
     )
 
 
@@ -102,6 +110,7 @@ def _refusals(found: Findings) -> Iterator[str]:
             f" {found.log_loss_after:.3f} after ({shares})"
         )
     yield from (f"it has forgotten {change}" for change in found.changes if change.forgotten)
+    yield from (f"it has forgotten step by step {change}" for change in found.since_oldest if change.forgotten)
 
 
 def _of_labels(found: Findings) -> Iterator[str]:

@@ -36,7 +36,7 @@ def failures(  # noqa: PLR0913, PLR0917  # each option is an argument
         int, typer.Option(min=20, max=100_000, help="So many examples are looked at: failures first, right ones drawn.")
     ] = 2000,
     shown: Annotated[int, typer.Option(min=0, max=50, help="So many examples of each group are shown.")] = 6,
-    seed: Annotated[int, typer.Option(help="Another one draws others.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another one draws others.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help=f"The folder for page and JSON; {FOLDER}/DAY if not given.", show_default=False)
     ] = None,

@@ -18,10 +18,21 @@ from models.archive.archive import Archive
 from models.archive.examples import Truth
 from models.archive.ledger import Ledger
 from models.archive.truths import Truths, truths_of
-from models.bundle import SHIPPED, Bundle, read_manifest
+from models.bundle import Bundle
 from models.preprocessing import Image
 from models.registry.store import Registry
-from models.retraining.dataset import Split, Vehicle, check_classes, classes, sample, vehicle_of
+from models.retraining.dataset import (
+    Passed,
+    Sides,
+    Split,
+    Vehicle,
+    apart,
+    check_classes,
+    classes,
+    sample,
+    split,
+    vehicle_of,
+)
 from models.retraining.prior import Prior, fold_numbers
 from models.training.data import LabelledPicture, class_faults, file_sha256, pictures_sha256, read_pictures
 from processors.pictures import examine
@@ -41,6 +52,8 @@ MOST_NEW: Final = 3000
 "Vehicles that are learnt at once, the newest labels: their pictures are held in memory, some 150 KB each."
 SEED: Final = 20261126
 "Of what is drawn."
+BETWEEN: Final = "within two minutes of vehicles that are taught and of others that are held out"
+"Why a vehicle is on neither side."
 RUN: Final = 1000
 "Frames of one camera that are on one side where nothing was held out for good: half an hour of passing vehicles."
 
@@ -53,6 +66,8 @@ class Choice:
     "The model to start from."
     new: Mapping[str, str]
     "Labels of new examples, by their ids."
+    perhaps: frozenset[str]
+    "Those of them that a version trained elsewhere may have been taught: they are not held out."
     replayed: Mapping[str, str]
     "Of old ones to mix in."
     tried: Mapping[str, str]
@@ -63,6 +78,18 @@ class Choice:
     "That asked for the new ones."
     left_out: Mapping[str, tuple[str, ...]]
     "Examples that are not learnt from, by reason."
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """What of it has pictures that can be read, parted for good."""
+
+    new: Split
+    "To teach, and to hold out for good."
+    replayed: tuple[Vehicle, ...]
+    "Old vehicles of the archive to mix in: none that passed near one that is held out."
+    tried: tuple[Vehicle, ...]
+    "Others to try: none that passed near one that is taught or mixed in, by this retraining or an earlier one."
     key: str
     "SHA-256 of what makes this retraining what it is."
 
@@ -82,11 +109,11 @@ class Material:
     """What is read for a training."""
 
     new: Split
-    "To teach, and to hold out for good."
+    "As pictured."
     replayed: tuple[Vehicle, ...]
-    "Old vehicles of the archive to mix in."
+    "Likewise."
     tried: tuple[Vehicle, ...]
-    "Others to try."
+    "Likewise."
     base: Base
     "Of the team."
 
@@ -108,22 +135,56 @@ def choose(
     there = {name: truth for name, truth in found.truths.items() if name in kept}
     check_classes(there.values(), parent.labels)
     known = known_to(registry, parent.version)
-    unseen = _new(asked, parent, registry, archive, there, known)
+    unseen = _new(asked, archive, there, known)
     new = dict(sorted(sorted(unseen.items(), key=_age)[-MOST_NEW:]))
     replayed, tried = _old(asked, [name for name in there if name not in unseen], known)
     old = {name: there[name].label for name in (*replayed, *tried)}
     wanted = {asked.example_id: request.request_id for request in ledger.requests() for asked in request.asked}
-    choice = Choice(
+    return Choice(
         parent=parent,
         new={name: truth.label for name, truth in new.items()},
+        perhaps=frozenset(name for name, truth in new.items() if _is_perhaps(truth, known)),
         replayed={name: old[name] for name in replayed},
         tried={name: old[name] for name in tried},
         known=known,
         requests=tuple(dict.fromkeys(wanted[name] for name in new if name in wanted)),
         left_out=_left_out(found, there, [name for name in unseen if name not in new], known),
-        key="",
     )
-    return replace(choice, key=_key(asked, choice))
+
+
+def pictured(asked: RetrainRequest, choice: Choice, archive: Archive, progress: Progress) -> Pictured:
+    """Read what was chosen, and part it so that nothing is on both sides in any retraining of this lineage."""
+    new, old, tried = (
+        vehicles_of(archive, labels, progress, step)
+        for labels, step in (
+            (choice.new, "new vehicles"),
+            (choice.replayed, "old vehicles"),
+            (choice.tried, "old vehicles to try"),
+        )
+    )
+    before = sides_of(archive, choice.known)
+    replayed = split(old, before, fewest=len(old) + 1).taught
+    perhaps = [vehicle for vehicle in new if vehicle.example_id in choice.perhaps]
+    before = replace(before, taught=(*before.taught, *(vehicle.passed for vehicle in (*replayed, *perhaps))))
+    parts = split(new, before)
+    return Pictured(
+        new=parts,
+        replayed=replayed,
+        tried=apart(tried, (*before.taught, *parts.taught)),
+        key=_key(asked, choice, (*new, *old, *tried)),
+    )
+
+
+def sides_of(archive: Archive, known: Known) -> Sides:
+    """Return where and when the vehicles of a lineage passed; those that no record says so of, as the archive has it."""
+    taught, held_out = {**known.taught, **known.replayed}, known.held_out
+    unsaid = [name for name in (*taught, *held_out) if name not in known.passed]
+    read = archive.read(unsaid, damaged=_passed_over)
+    passed = {
+        **known.passed,
+        **{each.example_id: Passed(each.example_id, each.camera_id, each.day, each.at) for each in read},
+    }
+    return Sides(*(tuple(passed[name] for name in names if name in passed) for names in (taught, held_out)))
 
 
 def vehicles_of(archive: Archive, labels: Mapping[str, str], progress: Progress, step: str) -> tuple[Vehicle, ...]:
@@ -172,8 +233,9 @@ def knows_simulator(parent: Bundle) -> bool:
 def labels_of(choice: Choice, new: Split, replayed: Mapping[str, int]) -> Labels:
     """Return what there was to learn from, counted; what could not be read joins what is left out."""
     both = [*new.taught, *new.held_out]
-    read = {vehicle.example_id for vehicle in both}
-    damaged = tuple(name for name in choice.new if name not in read)
+    between = tuple(vehicle.example_id for vehicle in new.between)
+    read = {vehicle.example_id for vehicle in both}.union(between)
+    reasons = {BETWEEN: between, "damaged": tuple(name for name in choice.new if name not in read)}
     return Labels(
         vehicles=classes(both),
         held_out=len(new.held_out),
@@ -182,35 +244,30 @@ def labels_of(choice: Choice, new: Split, replayed: Mapping[str, int]) -> Labels
         cameras=tuple(sorted({vehicle.camera_id for vehicle in both})),
         requests=choice.requests,
         replayed=replayed,
-        left_out={**choice.left_out, **({"damaged": damaged} if damaged else {})},
+        left_out={**choice.left_out, **{reason: names for reason, names in reasons.items() if names}},
     )
 
 
-def _new(
-    asked: RetrainRequest,
-    parent: Bundle,
-    registry: Registry,
-    archive: Archive,
-    truths: Mapping[str, Truth],
-    known: Known,
-) -> dict[str, Truth]:
+def _new(asked: RetrainRequest, archive: Archive, truths: Mapping[str, Truth], known: Known) -> dict[str, Truth]:
     """Return what is new: labels that the parent was not taught, or those of a day and later."""
     open_ones = {name: truth for name, truth in truths.items() if name not in known.held_out}
     if asked.since != CHAMPION:
         days = {example.example_id: example.day for example in archive.read(open_ones, damaged=_passed_over)}
         return {name: truth for name, truth in open_ones.items() if days.get(name, "") >= asked.since}
     fresh = {name: truth for name, truth in open_ones.items() if known.taught.get(name) != truth.label}
-    state = registry.state().versions.get(parent.version)
-    if state is None or known.recorded or parent.version in _shipped():
-        return fresh
     # A model that was trained elsewhere does not say on which labels: those given before it was registered are old.
-    begin = state.registered.step.at
-    return {name: truth for name, truth in fresh.items() if truth.given_at > begin}
+    return fresh if known.recorded else {name: truth for name, truth in fresh.items() if not _is_perhaps(truth, known)}
+
+
+def _is_perhaps(truth: Truth, known: Known) -> bool:
+    """Whether a version that was trained elsewhere may have been taught it."""
+    return known.perhaps_until is not None and truth.given_at <= known.perhaps_until
 
 
 def _old(asked: RetrainRequest, names: Sequence[str], known: Known) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return old examples to replay, and others to try that the parent was not taught."""
-    tried = [name for name in names if name in known.held_out or (name not in known.taught and _is_half(name))]
+    taught = {*known.taught, *known.replayed}
+    tried = [name for name in names if name in known.held_out or (name not in taught and _is_half(name))]
     replayed = set(names).difference(tried)
     return tuple(sample(replayed, asked.replay, camera_of, SEED)), tuple(sample(tried, TRIED, camera_of, SEED))
 
@@ -250,11 +307,18 @@ def _left_out(
     return {reason: names for reason, names in reasons.items() if names}
 
 
-def _key(asked: RetrainRequest, choice: Choice) -> str:
+def _key(asked: RetrainRequest, choice: Choice, vehicles: Iterable[Vehicle]) -> str:
+    """Return a checksum of what is learnt from and tried on: of examples whose pictures could be read, no others."""
+    read = {vehicle.example_id for vehicle in vehicles}
+    new, replayed, tried = (
+        {name: label for name, label in labels.items() if name in read}
+        for labels in (choice.new, choice.replayed, choice.tried)
+    )
     told: dict[str, Any] = {
         "parent": choice.parent.version,
-        "new": choice.new,
-        "replayed": choice.replayed,
+        "new": new,
+        "replayed": replayed,
+        "tried": tried,
         "held out": sorted(choice.known.held_out),
         "base": [_checksum(path) for path in asked.base],
         "replay": asked.replay,
@@ -304,10 +368,6 @@ def _drawn(pictures: Sequence[LabelledPicture], most: int) -> tuple[LabelledPict
     """Return at most so many, as many of each source as there are."""
     names = {f"{number} {picture.name}": picture for number, picture in enumerate(pictures)}
     return tuple(names[name] for name in sample(names, most, lambda name: names[name].source, SEED))
-
-
-def _shipped() -> Iterable[str]:
-    return {read_manifest(folder).version for folder in SHIPPED.values()}
 
 
 def _passed_over(_what: str) -> None:

@@ -7,12 +7,17 @@ champion ── parent ─► its parent ── parent ─► the model that shi
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from models.bundle import SHIPPED, read_manifest
 from models.registry.store import Registry
+from models.retraining.dataset import Passed
 from models.retraining.judging import Findings
 from roadwatch.retraining.request import Labels
 from schemas.errors import ModelError
@@ -46,6 +51,10 @@ class Record:
     "The same, counted."
     findings: Findings
     "What it brought."
+    replayed: Taught = field(default_factory=dict)
+    "Labels of old vehicles that were mixed in and that nobody is on record to have been taught."
+    passed: Annotated[tuple[Passed, ...], Field(max_length=1_000_000)] = ()
+    "Where and when all of these passed; empty in records of before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,13 @@ class Known:
     taught: Mapping[str, str] = field(default_factory=dict)
     "The newest label each, by example id."
     held_out: Mapping[str, str] = field(default_factory=dict)
-    "Likewise."
+    "Likewise; none that was taught or mixed in, which records of before may say of some."
+    replayed: Mapping[str, str] = field(default_factory=dict)
+    "Likewise, of those that were only mixed in."
+    passed: Mapping[str, Passed] = field(default_factory=dict)
+    "Where and when those passed of which a record says so, by example id."
+    perhaps_until: datetime | None = None
+    "Labels given until then may have been taught: by a version that was trained elsewhere. None: there is none."
     recorded: bool = False
     "Whether the version itself has a record."
 
@@ -81,13 +96,20 @@ def parse_record(raw: bytes, where: str) -> Record:
 
 def known_to(registry: Registry, version: str) -> Known:
     """Return what a version was taught, by its own record and those before it; raises ModelError for a damaged one."""
-    taught: dict[str, str] = {}
-    held_out: dict[str, str] = {}
-    records = list(_lineage(registry, version))
-    for _, record in records:
-        taught = {**record.taught, **taught}
-        held_out = {**record.held_out, **held_out}
-    return Known(taught, held_out, any(of == version for of, _ in records))
+    versions, lineage = registry.state().versions, list(_lineage(registry, version))
+    oldest_first = [record for _, record in reversed(lineage) if record]
+    elsewhere = {name for name, record in lineage if record is None} - shipped().keys()
+    taught = dict(chain.from_iterable(record.taught.items() for record in oldest_first))
+    replayed = dict(chain.from_iterable(record.replayed.items() for record in oldest_first))
+    held_out = dict(chain.from_iterable(record.held_out.items() for record in oldest_first))
+    return Known(
+        taught=taught,
+        held_out={name: label for name, label in held_out.items() if name not in taught and name not in replayed},
+        replayed={name: label for name, label in replayed.items() if name not in taught},
+        passed={passed.example_id: passed for record in oldest_first for passed in record.passed},
+        recorded=any(name == version and record for name, record in lineage),
+        perhaps_until=max((versions[name].registered.step.at for name in elsewhere), default=None),
+    )
 
 
 def record_of(registry: Registry, version: str) -> Record | None:
@@ -109,12 +131,16 @@ def candidate_of(registry: Registry, parent: str, key: str) -> str | None:
     return None
 
 
-def _lineage(registry: Registry, version: str) -> Iterator[tuple[str, Record]]:
-    """Records of a version and of those that it was made from, as far as they are registered; the newest first."""
+def shipped() -> dict[str, Path]:
+    """Return where the models that ship lie, by version."""
+    return {read_manifest(folder).version: folder for folder in SHIPPED.values()}
+
+
+def _lineage(registry: Registry, version: str) -> Iterator[tuple[str, Record | None]]:
+    """A version and those that it was made from with their records, as far as they are registered; the newest first."""
     versions, name = registry.state().versions, version
     while name in versions:
-        if record := record_of(registry, name):
-            yield name, record
+        yield name, record_of(registry, name)
         name = registry.about(name).card.lineage.parent or ""
 
 

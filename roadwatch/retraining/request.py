@@ -111,6 +111,8 @@ class Retrained:
     "The share of live traffic that it has as challenger; None: it is not challenger."
     replaced: str | None = None
     "The challenger whose place it took; None: nobody was."
+    not_started: str | None = None
+    "What was decided about it before, so that it is not started in shadow again, and how to; None: nothing was."
 
     @property
     def refusals(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ The same parent, labels and settings are the same retraining: a key says so, in 
 from datetime import UTC, datetime
 from typing import Final
 
-from models.archive.archive import Archive
 from models.archive.opening import open_archive
 from models.bundle import BUNDLED, Bundle, load_bundle
 from models.registry.history import resolve
@@ -18,7 +17,7 @@ from models.registry.opening import open_registry
 from roadwatch.announcing import whoami
 from roadwatch.retraining.desk import Desk
 from roadwatch.retraining.drafts import alone, forget, keep, kept
-from roadwatch.retraining.material import Choice, choose
+from roadwatch.retraining.material import Choice, Pictured, choose, pictured
 from roadwatch.retraining.record import NAME, Record, candidate_of, record_of, to_json
 from roadwatch.retraining.request import CHAMPION, Progress, Retrained, RetrainRequest
 from roadwatch.retraining.testing import qualified, started
@@ -38,8 +37,8 @@ def retrained(settings: Settings, asked: RetrainRequest, progress: Progress) -> 
     is not registered: `refusals` says why. The same parent, labels and settings give the same version, trained once.
 
     Raises:
-        ConfigurationError: labels are too few, of one class, or of classes that the parent does not have; a whole network
-            lacks what training needs, or base data.
+        ConfigurationError: labels are too few, of one class, or of classes that the parent does not have; nothing would be
+            held out to qualify it on; a whole network lacks what training needs, or base data.
         ModelError: the parent is not there, or its head cannot be replaced; there is no room.
         ArchiveError: labels or pictures cannot be read.
         LocalStackError: the qualification's broker cannot be had; run again, it goes on there.
@@ -51,8 +50,9 @@ def retrained(settings: Settings, asked: RetrainRequest, progress: Progress) -> 
     with alone(asked.folder, progress):
         archive, ledger = open_archive(settings.archive)
         choice = choose(asked, _parent(desk), desk.registry, archive, ledger, settings.monitor.label_trust)
+        shown = pictured(asked, choice, archive, progress)
         desk.done("labels")
-        found = _trained(desk, choice, archive)
+        found = _trained(desk, choice, shown)
         return started(desk, qualified(desk, found, archive)) if found.registered else found
 
 
@@ -64,12 +64,12 @@ def _parent(desk: Desk) -> Bundle:
     return desk.registry.load(resolve(state, name))
 
 
-def _trained(desk: Desk, choice: Choice, archive: Archive) -> Retrained:
+def _trained(desk: Desk, choice: Choice, shown: Pictured) -> Retrained:
     """Return what this retraining made, in the registry where it is worth it."""
-    draft = kept(desk.asked.folder, choice.key)
-    if draft is None and (known := _finished(desk, choice)):
+    draft = kept(desk.asked.folder, shown.key)
+    if draft is None and (known := _finished(desk, choice.parent.version, shown.key)):
         return _as_found(*known, trained=False, registered=True)
-    bundle, record = draft or train(desk, choice, archive)
+    bundle, record = draft or train(desk, choice, shown)
     if draft is None:
         keep(desk.asked.folder, bundle, record)
     desk.done("trained")
@@ -79,9 +79,9 @@ def _trained(desk: Desk, choice: Choice, archive: Archive) -> Retrained:
     return _as_found(bundle.version, record, trained=draft is None, registered=True)
 
 
-def _finished(desk: Desk, choice: Choice) -> tuple[str, Record] | None:
+def _finished(desk: Desk, parent: str, key: str) -> tuple[str, Record] | None:
     """Return the version of this retraining and its record; None where they are not in the registry, both of them."""
-    version = candidate_of(desk.registry, choice.parent.version, choice.key)
+    version = candidate_of(desk.registry, parent, key)
     try:
         record = None if version is None else record_of(desk.registry, version)
     except (

@@ -1,31 +1,32 @@
 """From chosen labels to a bundle with its record: read, split, fitted, tried on what was held out and on what is old."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Final
 
-from models.archive.archive import Archive
 from models.bundle import Bundle
-from models.retraining.dataset import Lesson, Old, Split, classes, lesson, split
-from models.retraining.forgetting import forgetting
+from models.retraining.dataset import Lesson, Old, Split, Vehicle, classes, lesson
 from models.retraining.judging import Findings, Said, findings
 from models.retraining.retrain import Retraining, RetrainingSettings, retrain
-from models.retraining.trying import said_of, shown_vehicle, tried
+from models.retraining.trying import said_of, shown_vehicle
 from processors.classifier import Classifier
+from roadwatch.retraining.ancestry import unlearnt
 from roadwatch.retraining.desk import Desk
 from roadwatch.retraining.material import (
+    BETWEEN,
     SIMULATED,
     Choice,
     Material,
+    Pictured,
     base_of,
     labels_of,
     simulated,
-    vehicles_of,
 )
 from roadwatch.retraining.record import CHECKSUM, Record
 from roadwatch.retraining.request import CHAMPION, RetrainRequest
+from roadwatch.retraining.testing import require_testable
 from roadwatch.retraining.whole import (
     findings_of_whole,
     old_to_try,
@@ -37,26 +38,33 @@ from schemas.errors import ConfigurationError
 
 MOST_NAMED: Final = 50
 "Cameras and requests on a card; the record has all."
+HELD_OUT: Final = "held out for good, as others of their camera and time are, or as a fifth of 60 and more"
 ASK: Final = "ask for labels with 'roadwatch label request', give them, and retrain again"
 
 
-def train(desk: Desk, choice: Choice, archive: Archive) -> tuple[Bundle, Record]:
+def train(desk: Desk, choice: Choice, shown: Pictured) -> tuple[Bundle, Record]:
     """Return the bundle and what is to be remembered of it; raises ConfigurationError for labels that cannot teach."""
     if desk.asked.whole:
         require_whole(desk.asked, choice)
-    material = _material(desk, choice, archive)
-    _require_enough(desk, choice, material.new)
+    _require_enough(desk, choice, shown.new)
+    if desk.asked.qualify:
+        require_testable(desk.asked, choice.parent, [*choice.known.held_out, *shown.new.held_out])
+    base = base_of(desk.asked, choice.parent.labels, desk.progress)
+    material = Material(shown.new, shown.replayed, shown.tried, base)
     drawn = simulated(choice.parent, training=True, count=_simulated(desk.asked))
     old = Old(material.replayed, material.base.replayed, drawn)
     bundle, found = (_whole if desk.asked.whole else _head)(desk, choice.parent, material, old)
+    mixed_in = [vehicle for vehicle in shown.replayed if vehicle.example_id not in choice.known.taught]
     record = Record(
         format=1,
-        key=choice.key,
+        key=shown.key,
         parent=choice.parent.version,
-        taught={vehicle.example_id: vehicle.label for vehicle in material.new.taught},
-        held_out={vehicle.example_id: vehicle.label for vehicle in material.new.held_out},
-        labels=labels_of(choice, material.new, _replayed(old)),
+        taught=_labels(shown.new.taught),
+        held_out=_labels(shown.new.held_out),
+        labels=labels_of(choice, shown.new, _replayed(old)),
         findings=found,
+        replayed=_labels(mixed_in),
+        passed=tuple(vehicle.passed for vehicle in (*shown.new.taught, *shown.new.held_out, *mixed_in)),
     )
     return _with_lineage(bundle, record), record
 
@@ -76,18 +84,8 @@ def _whole(desk: Desk, parent: Bundle, material: Material, old: Old) -> tuple[Bu
     return bundle, findings_of_whole(desk, parent, bundle, material)
 
 
-def _material(desk: Desk, choice: Choice, archive: Archive) -> Material:
-    new, replayed, old = (
-        vehicles_of(archive, labels, desk.progress, step)
-        for labels, step in (
-            (choice.new, "new vehicles"),
-            (choice.replayed, "old vehicles"),
-            (choice.tried, "old vehicles to try"),
-        )
-    )
-    held_before = [vehicle for vehicle in old if vehicle.example_id in choice.known.held_out]
-    base = base_of(desk.asked, choice.parent.labels, desk.progress)
-    return Material(split(new, held_before), replayed, old, base)
+def _labels(vehicles: Iterable[Vehicle]) -> dict[str, str]:
+    return {vehicle.example_id: vehicle.label for vehicle in vehicles}
 
 
 def _require_enough(desk: Desk, choice: Choice, new: Split) -> None:
@@ -95,7 +93,7 @@ def _require_enough(desk: Desk, choice: Choice, new: Split) -> None:
     if fault := _fault(
         choice, new, "not taught before" if desk.asked.since == CHAMPION else f"since {desk.asked.since}"
     ):
-        raise ConfigurationError(f"retraining {choice.parent.version}", [f"{fault}{_missing(choice)}; {ASK}"])
+        raise ConfigurationError(f"retraining {choice.parent.version}", [f"{fault}{_missing(choice, new)}; {ASK}"])
 
 
 def _fault(choice: Choice, new: Split, which: str) -> str | None:
@@ -109,8 +107,10 @@ def _fault(choice: Choice, new: Split, which: str) -> str | None:
     return f"{', '.join(rare)}, and at least {settings.min_of_class} of a class are needed, or none" if rare else None
 
 
-def _missing(choice: Choice) -> str:
-    return "".join(f"; {len(names)} are {reason}" for reason, names in choice.left_out.items())
+def _missing(choice: Choice, new: Split) -> str:
+    """Say where labels went."""
+    reasons = {**choice.left_out, BETWEEN: new.between, HELD_OUT: new.held_out}
+    return "".join(f"; {len(names)} are {reason}" for reason, names in reasons.items() if names)
 
 
 def _fitted(desk: Desk, parent: Bundle, taught: Lesson) -> Retraining:
@@ -132,10 +132,10 @@ def _findings(desk: Desk, parent: Bundle, found: Retraining, material: Material)
     said = Said(found.told.truth, found.told.before, found.told.after).and_of(
         Said(truth, said_of(before, held_out), said_of(after, held_out))
     )
-    changes = forgetting(tried(before, after, old)) if old else ()
+    lost = unlearnt(desk.registry, parent, before, after, old)
     desk.progress("trying", len(held_out) + len(old), len(held_out) + len(old))
     losses = found.log_loss_before, found.log_loss_after
-    return findings(said, len(held_out), losses, changes, len(parent.labels))
+    return findings(said, len(held_out), losses, lost.changes, len(parent.labels), lost.since_oldest)
 
 
 def _replayed(old: Old) -> dict[str, int]:

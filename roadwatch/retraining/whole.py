@@ -12,11 +12,11 @@ from typing import Final
 
 from models.bundle import Bundle
 from models.retraining.dataset import Old, Split, classes
-from models.retraining.forgetting import forgetting
 from models.retraining.judging import Findings, Said, findings
-from models.retraining.trying import Shown, log_loss, said_of, shown_picture, shown_vehicle, tried
+from models.retraining.trying import Shown, log_loss, said_of, shown_picture, shown_vehicle
 from models.training.data import LabelledPicture
 from processors.classifier import Classifier
+from roadwatch.retraining.ancestry import unlearnt
 from roadwatch.retraining.desk import Desk
 from roadwatch.retraining.material import (
     SIMULATED_TRIED,
@@ -80,9 +80,9 @@ def findings_of_whole(desk: Desk, parent: Bundle, bundle: Bundle, material: Mate
     truth = tuple(vehicle.label for vehicle in held_out)
     said = Said(truth, said_of(before, held_out), said_of(after, held_out))
     losses = log_loss(before, held_out), log_loss(after, held_out)
-    changes = forgetting(tried(before, after, old)) if old else ()
+    lost = unlearnt(desk.registry, parent, before, after, old)
     desk.progress("trying", count, count)
-    return findings(said, len(held_out), losses, changes, len(parent.labels))
+    return findings(said, len(held_out), losses, lost.changes, len(parent.labels), lost.since_oldest)
 
 
 def old_to_try(parent: Bundle, material: Material) -> list[Shown]:

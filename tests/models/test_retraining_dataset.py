@@ -11,8 +11,12 @@ from models.archive.examples import Example, ExampleFrame, Truth
 from models.retraining.dataset import (
     HELD_SHARE,
     NEAR,
+    WHOLE_DAYS,
     Old,
+    Passed,
+    Sides,
     Vehicle,
+    apart,
     blocks_of,
     check_classes,
     lesson,
@@ -20,7 +24,7 @@ from models.retraining.dataset import (
     split,
     vehicle_of,
 )
-from models.retraining.forgetting import Tried, forgetting
+from models.retraining.forgetting import CHANCE, Tried, forgetting
 from models.retraining.judging import Said, findings
 from models.retraining.paired import difference
 from models.retraining.ties import block_folds, vehicle_shares, votes
@@ -106,8 +110,101 @@ def test_a_neighbour_of_what_was_held_out_before_is_held_out_too() -> None:
     """Else what a later retraining is tried on would have a neighbour among what this one is taught."""
     before = a_vehicle(1000, NOON + timedelta(seconds=30))
     vehicles = a_day(30, timedelta(minutes=5))
-    found = split(vehicles, [before])
+    found = split(vehicles, Sides(held_out=(before.passed,)))
     assert [vehicle.example_id for vehicle in found.held_out] == ["gate:e:p0"]
+
+
+def test_a_neighbour_of_what_was_taught_before_is_taught_too() -> None:
+    """Whatever its block's name would say."""
+    vehicles = a_day(100, timedelta(minutes=7))
+    drawn = split(vehicles).held_out
+    assert drawn
+    near = tuple(replace(v.passed, example_id=f"{v.example_id}0", at=v.at + NEAR / 2) for v in drawn)
+    assert {v.example_id for v in split(vehicles, Sides(taught=near)).held_out}.isdisjoint(v.example_id for v in drawn)
+
+
+def test_a_vehicle_that_was_taught_is_never_held_out() -> None:
+    """Corrected labels, and those of a day that are learnt again."""
+    vehicles = a_day(100, timedelta(minutes=7))
+    assert split(vehicles, Sides(taught=tuple(v.passed for v in vehicles))).held_out == ()
+
+
+def test_days_are_counted_over_the_whole_lineage() -> None:
+    """A new label of a camera's day that is held out is held out, though this round has one day."""
+    before = [v.passed for v in days(3, 2)]
+    held = tuple(v for v in before if (v.camera_id, v.day) == ("gate", "2026-11-24"))
+    late = a_day(40, timedelta(minutes=3), "gate", NOON + timedelta(days=1, hours=6))
+    found = split(late, Sides(tuple(v for v in before if v not in held), held))
+    assert (len(found.taught), len(found.held_out)) == (0, 40)
+
+
+def test_what_is_near_to_both_sides_is_on_neither() -> None:
+    """A minute after one that was taught, and a minute before one that was held out."""
+    taught, held = (a_vehicle(number, NOON + number * NEAR / 2).passed for number in (0, 2))
+    found = split([a_vehicle(1, NOON + NEAR / 2), a_vehicle(9, NOON + 9 * NEAR)], Sides((taught,), (held,)))
+    assert [v.example_id for v in found.between] == ["gate:e:p1"]
+    assert [v.example_id for v in found.taught] == ["gate:e:p9"]
+
+
+def test_a_cameras_day_that_was_parted_by_minutes_is_taught_once_blocks_are_days() -> None:
+    """But for the neighbours of what is held out in it."""
+    taught, held = (a_vehicle(k, NOON + timedelta(hours=6 * k)).passed for k in (0, 1))
+    others = tuple(a_vehicle(10 + day, NOON + timedelta(days=day)).passed for day in (1, 2))
+    late = [a_vehicle(20 + k, NOON + timedelta(hours=5, minutes=k)) for k in (0, 59)]
+    found = split(late, Sides((taught, *others), (held,)))
+    assert [len(side) for side in (found.taught, found.held_out, found.between)] == [1, 0, 1]
+
+
+def a_round(rng: np.random.Generator, number: int, newest: int, dense: bool) -> list[Vehicle]:
+    """Return vehicles of some cameras on some days up to the newest, at any time of day, some of them at midnight."""
+    seconds = 4 * 3600 if dense else 24 * 3600
+    start = NOON.replace(hour=22 if dense else 0)
+    return [
+        replace(a_vehicle(k), example_id=f"{camera}:{number}:p{k}", camera_id=camera, at=at, day=at.date().isoformat())
+        for k in range(int(rng.integers(5, 150)))
+        for camera in [("gate", "bridge", "quarry")[int(rng.integers(3))]]
+        for day in [int(rng.integers(max(0, newest - 2), newest + 1))]
+        for at in [start + timedelta(days=day, seconds=int(rng.integers(seconds)))]
+    ]
+
+
+def neighbours(some: set[Passed], others: set[Passed]) -> list[Passed]:
+    """Return those of `some` that are within two minutes of one of `others`, compared one by one."""
+    return [a for a in some if any(a.camera_id == b.camera_id and abs(a.at - b.at) < NEAR for b in others)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_ever_on_both_sides_in_any_rounds_of_a_lineage(seed: int) -> None:
+    """No vehicle, no neighbour, and no camera's day that came when days were blocks; whatever comes in whatever order."""
+    rng = np.random.default_rng(seed)
+    taught: set[Passed] = set()
+    held: set[Passed] = set()
+    days_on_both: set[tuple[str, str]] = set()
+    for number in range(8):
+        again = [
+            replace(a_vehicle(k), example_id=p.example_id, camera_id=p.camera_id, at=p.at, day=p.day)
+            for k, p in enumerate(sorted(taught, key=lambda p: p.example_id)[:: int(rng.integers(3, 9))])
+        ]
+        vehicles = [*a_round(rng, number, int(rng.integers(number // 2 + 1)), dense=seed % 2 == 0), *again]
+        found = split(vehicles, Sides(tuple(taught), tuple(held)))
+        assert len(found.taught) + len(found.held_out) + len(found.between) == len(vehicles)
+        taught |= {v.passed for v in found.taught}
+        held |= {v.passed for v in found.held_out}
+        assert taught.isdisjoint(held)
+        assert neighbours(taught, held) == []
+        both = {(p.camera_id, p.day) for p in taught} & {(p.camera_id, p.day) for p in held}
+        if len({p.day for p in taught | held}) < WHOLE_DAYS:
+            days_on_both = both
+        assert both == days_on_both
+    assert held
+    assert taught
+
+
+def test_what_is_near_to_others_is_told_apart() -> None:
+    """Of the same camera, on either side; two minutes are far enough."""
+    others = [a_vehicle(0), a_vehicle(1, camera="bridge", at=NOON + 5 * NEAR)]
+    vehicles = [a_vehicle(k, NOON + k * NEAR / 2) for k in (-2, -1, 1, 2, 10)]
+    assert apart(vehicles, others) == (vehicles[0], vehicles[3], vehicles[4])
 
 
 def test_a_vehicle_with_three_pictures_counts_once() -> None:
@@ -236,6 +333,23 @@ def test_a_slice_that_falls_beyond_chance_is_forgotten_and_named() -> None:
 @pytest.mark.parametrize(("count", "lost", "won"), [(100, 2, 0), (1000, 9, 0), (40, 3, 0), (500, 30, 29)])
 def test_what_may_be_chance_or_is_within_the_margin_is_kept(count: int, lost: int, won: int) -> None:
     assert not any(change.forgotten for change in forgetting(tried(count, lost, won, "gate")))
+
+
+def test_steps_that_are_each_within_the_margin_are_forgotten_together() -> None:
+    """Twelve falls of .8 point: none is called, what they make since the first is, and says since whom."""
+    right = [True] * 600
+    for step in range(12):
+        after = [*right[: 600 - 5 * (step + 1)], *([False] * 5 * (step + 1))]
+        assert not any(
+            change.forgotten for change in forgetting([Tried((), *pair) for pair in zip(right, after, strict=True)])
+        )
+        right = after
+    changes = forgetting([Tried((), True, now) for now in right], chance=CHANCE / 2, before="road-1")
+    found = findings(said(90, 95), 10, (0.5, 0.4), (), 2, changes)
+    assert found.refusals == (
+        "it has forgotten step by step all: of 600 old vehicles road-1 alone is right on 60, the candidate alone on 0,"
+        f" -10.0 points ({changes[0].change.low * 100:+.1f} to {changes[0].change.high * 100:+.1f})",
+    )
 
 
 def test_slices_of_few_vehicles_are_not_looked_at_by_themselves() -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,17 +23,19 @@ from models.archive.archive import Archive
 from models.archive.examples import Asked, Example, ExampleFrame, GivenLabel, Request
 from models.archive.ledger import Ledger
 from models.archive.opening import open_archive
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 from models.qualification.figures import PARTS
 from models.registry.history import Step
 from models.registry.opening import open_registry
 from models.registry.store import Registry
+from models.retraining.dataset import NEAR
 from producers.simulator import training_crops
 from roadwatch.cli import app
 from roadwatch.retraining import material
+from roadwatch.retraining.ancestry import oldest_of
 from roadwatch.retraining.desk import STEPS
 from roadwatch.retraining.following import Pace, followed, is_alarmed
-from roadwatch.retraining.record import known_to, record_of
+from roadwatch.retraining.record import NAME, Record, known_to, record_of
 from roadwatch.retraining.request import Retrained, RetrainRequest
 from roadwatch.retraining.session import retrained
 from runtime.clients import Writer
@@ -100,6 +102,22 @@ class Place:
     def judge(self, version: str, *, approved: bool) -> None:
         """Record a qualification."""
         self.registry.record(Step("qualified", version, NOON, "test", approved=approved))
+
+    def crown(self, version: str) -> None:
+        """Approve a version, and make it champion."""
+        self.judge(version, approved=True)
+        self.registry.record(Step("promoted", version, NOON, "test", "", "champion"))
+
+    def record(self, version: str) -> Record:
+        """Return what a version was taught."""
+        found = record_of(self.registry, version)
+        assert found is not None
+        return found
+
+    def near(self, names: Iterable[str], others: Iterable[str]) -> list[str]:
+        """Return those names whose vehicles passed within two minutes of one of the others."""
+        at = {example.example_id: (example.camera_id, example.at) for example in self.archive.read(self.archive.ids())}
+        return [a for a in names if any(at[a][0] == at[b][0] and abs(at[a][1] - at[b][1]) < NEAR for b in others)]
 
 
 def an_example(camera: str, number: int, at: datetime, image: Image, frames: int) -> Example:
@@ -374,12 +392,71 @@ def test_what_has_forgotten_old_vehicles_is_refused_naming_them(place: Place, tm
     assert any("it has forgotten camera before: of 60 old vehicles" in reason for reason in found.refusals)
 
 
+def forgetful_place(place: Place, base: Path) -> tuple[str, Retrained]:
+    """Make a champion that has unlearnt half of what it knew, unseen, and retrain it; returns champion and candidate."""
+    place.keep("gate", dusk(100, middle=100))
+    champion = place.retrain().version
+    place.crown(champion)
+    place.keep("bridge", dusk(100, middle=100, seed=4), later(days=1))
+    return champion, place.retrain(base=(base,), replay=0)
+
+
+def test_what_was_forgotten_in_steps_is_refused_beside_the_oldest_version(place: Place, tmp_path: Path) -> None:
+    """No step falls beside its parent; all together do beside the first."""
+    base = old_pictures(tmp_path / "before")
+    champion, found = forgetful_place(place, base)
+    assert not any(change.forgotten for change in found.findings.changes)
+    assert not found.registered
+    assert any(
+        "it has forgotten step by step camera before: of 60 old vehicles tiny-1 alone" in reason
+        for reason in found.refusals
+    )
+    assert place.registry.about(champion).card.lineage.parent == "tiny-1"
+
+
+def test_what_was_forced_is_not_held_against_those_after_it(place: Place, tmp_path: Path) -> None:
+    """Somebody has seen what was lost: from there on it counts anew."""
+    base = old_pictures(tmp_path / "before")
+    forgetful_place(place, base)
+    forced = place.retrain(base=(base,), replay=0, force=True)
+    place.crown(forced.version)
+    place.keep("quarry", dusk(100, middle=100, seed=6), later(days=2))
+    found = place.retrain(base=(base,), replay=0, force=True)
+    assert found.findings.since_oldest == ()
+    place.crown(found.version)
+    place.keep("harbour", dusk(100, middle=100, seed=7), later(days=3))
+    last = place.retrain(base=(base,), replay=0, force=True)
+    assert {change.before for change in last.findings.since_oldest} == {forced.version}
+
+
+def an_heir(parent: str) -> Bundle:
+    """Return a model that was made from another."""
+    card = replace(tiny_bundle().card, version="heir-1")
+    return replace(tiny_bundle(), version="heir-1", card=replace(card, lineage=replace(card.lineage, parent=parent)))
+
+
+def test_an_ancestor_that_is_damaged_gives_way_to_a_younger_one(place: Place) -> None:
+    """One of other classes too; the parent itself is no ancestor."""
+    place.keep("gate", dusk(40))
+    child = place.retrain().version
+    assert oldest_of(place.registry, place.registry.load("tiny-1")) is None
+    heir = an_heir(child)
+    found = oldest_of(place.registry, heir)
+    assert found is not None
+    assert found.version == "tiny-1"
+    assert oldest_of(place.registry, replace(heir, labels=("bus", "tram"))) is None
+    (graph,) = (place.folder / "registry" / "bundles" / "tiny-1").glob("*/model.onnx")
+    graph.write_bytes(b"torn")
+    found = oldest_of(open_registry(place.settings.models), heir)
+    assert found is not None
+    assert found.version == child
+
+
 def test_only_what_the_champion_was_not_taught_is_new(place: Place) -> None:
     """Of the next round: new labels, and corrected ones; what was held out stays so, and is what old means."""
     first_names = place.keep("gate", dusk(100))
     first = place.retrain()
-    place.judge(first.version, approved=True)
-    place.registry.record(Step("promoted", first.version, NOON, "test", "", "champion"))
+    place.crown(first.version)
     with pytest.raises(ConfigurationError, match="none, and at least 20"):
         place.retrain()
     names = place.keep("bridge", dusk(60, middle=60), NOON + timedelta(days=1))
@@ -394,6 +471,130 @@ def test_only_what_the_champion_was_not_taught_is_new(place: Place) -> None:
     assert second.labels.replayed == {"archive": len(before.taught) - 1}
     assert second.findings.changes[0].change.n == len(before.held_out)
     assert set(before.held_out) <= set(known_to(place.registry, second.version).held_out)
+
+
+def later(minutes: float = 0, days: int = 0) -> datetime:
+    """Return a time after noon."""
+    return NOON + timedelta(minutes=minutes, days=days)
+
+
+def test_vehicles_that_pass_beside_those_of_an_earlier_round_are_on_their_side(place: Place) -> None:
+    """Few labels are all taught, and mixed in later: no neighbour of them is ever held out."""
+    place.keep("gate", dusk(40))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    place.keep("gate", dusk(100, seed=9), later(1))
+    second = place.record(place.retrain(force=True).version)
+    assert second.held_out
+    assert place.near(second.held_out, {**place.record(first.version).taught, **second.taught}) == []
+
+
+def test_a_cameras_day_that_was_taught_is_never_held_out(place: Place) -> None:
+    """Nor is one that is held out taught: where no label is left then, it is said where they went."""
+    for day in range(4):
+        place.keep("gate", dusk(30, seed=day), later(days=day))
+        place.keep("bridge", dusk(30, seed=50 + day), later(days=day))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    (side,) = {
+        (passed.camera_id, passed.day)
+        for passed in place.record(first.version).passed
+        if passed.example_id in known_to(place.registry, first.version).held_out
+    }
+    camera, day = side
+    place.keep(camera, dusk(40, seed=77), datetime.fromisoformat(f"{day}T05:00:00+00:00"))
+    with pytest.raises(ConfigurationError, match="none, and at least 20 are needed; 40 are held out for good"):
+        place.retrain()
+    other = next(name for name in ("bridge", "gate") if name != camera)
+    names = place.keep(other, dusk(80, seed=78), datetime.fromisoformat(f"{day}T05:00:00+00:00"))
+    second = place.record(place.retrain(force=True).version)
+    assert set(names) <= set(second.taught)
+
+
+def test_what_the_parent_was_taught_is_never_held_out(place: Place) -> None:
+    """Neither where a day's labels are learnt again, nor where labels were corrected; both teach."""
+    place.keep("gate", dusk(60))
+    place.keep("bridge", dusk(60))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    taught = place.record(first.version).taught
+    place.keep("gate", dusk(60, middle=100, seed=5), later(480))
+    again = place.record(place.retrain(force=True, since="2026-11-23").version)
+    assert again.held_out
+    assert set(taught) <= set(again.taught)
+    turned_round = {name: LABELS[taught[name] == "car"] for name in list(taught)[:30]}
+    place.label(turned_round, later(days=1))
+    corrected = place.record(place.retrain(force=True).version)
+    assert corrected.held_out
+    assert set(turned_round) <= set(corrected.taught)
+
+
+def test_neighbours_of_all_that_is_held_out_are_known_not_of_those_tried_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(material, "TRIED", 5)
+    place.keep("gate", dusk(100))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    place.keep("gate", dusk(100, seed=9), later(1))
+    second = place.record(place.retrain(force=True).version)
+    held_out = place.record(first.version).held_out
+    assert len(held_out) > 5
+    assert place.near(second.taught, held_out) == []
+
+
+def _as_before(place: Place, version: str, **changes: Any) -> None:
+    """Rewrite a version's record as it was written before records knew when vehicles passed."""
+    told = json.loads(place.registry.attached(version, NAME))
+    kept = {name: value for name, value in told.items() if name not in ("replayed", "passed")}
+    place.registry.attach(version, NAME, json.dumps({**kept, **changes}).encode())
+
+
+def test_records_of_before_are_read_and_the_archive_says_when_their_vehicles_passed(place: Place) -> None:
+    """What such a record says is held out though it was taught is not tried, and nor are its neighbours."""
+    place.keep("gate", dusk(100))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    record = place.record(first.version)
+    stray = next(iter(record.taught))
+    _as_before(place, first.version, held_out={**record.held_out, stray: record.taught[stray]})
+    assert place.record(first.version).passed == ()
+    assert stray not in known_to(place.registry, first.version).held_out
+    place.keep("gate", dusk(100, seed=9), later(1))
+    found = place.retrain(force=True)
+    second = place.record(found.version)
+    assert found.findings.changes[0].change.n == len(record.held_out)
+    assert place.near(second.taught, record.held_out) == place.near(second.held_out, record.taught) == []
+
+
+def test_what_was_only_mixed_in_or_perhaps_taught_is_not_held_out_later(place: Place) -> None:
+    """Of labels from before a champion that was trained elsewhere half are mixed in, and it may have been taught all."""
+    old = place.keep("gate", dusk(300), NOON - timedelta(days=20))
+    place.keep("gate", dusk(60))
+    first = place.retrain(force=True)
+    place.crown(first.version)
+    mixed_in = place.record(first.version).replayed
+    assert mixed_in
+    assert set(mixed_in) < set(old)
+    second = place.record(place.retrain(force=True).version)
+    assert place.near(second.held_out, old) == []
+    assert len(second.taught) == len(old)
+
+
+def test_pictures_that_are_put_back_are_learnt(place: Place) -> None:
+    """The same labels with more pictures are another retraining; with the same ones, the same."""
+    names = place.keep("gate", dusk(60))
+    pictures = {file: file.read_bytes() for file in (place.folder / "archive" / "pictures").rglob("*.jpg")}
+    for name in names[:20]:
+        _damage(place, name)
+    torn = place.retrain()
+    assert len(torn.labels.left_out["damaged"]) == 20
+    assert not place.retrain().trained
+    for file, raw in pictures.items():
+        file.write_bytes(raw)
+    whole = place.retrain()
+    assert (whole.trained, whole.labels.left_out) == (True, {})
+    assert sum(whole.labels.vehicles.values()) == 60
 
 
 def test_since_a_day_takes_labels_of_it_and_later(place: Place) -> None:
@@ -432,6 +633,49 @@ def test_an_approved_candidate_becomes_challenger_once(place: Place) -> None:
     holders = place.registry.state().holders
     assert (holders["champion"].version, holders["challenger"].version) == ("tiny-1", version)
     assert place.actions().count("promoted") == 3
+
+
+def test_who_was_decided_about_is_not_started_in_shadow_again(place: Place) -> None:
+    """Neither one withdrawn nor a champion that was rolled back, nor by a service that starts anew; it is said how to."""
+    place.keep("gate", dusk(40))
+    version = place.retrain().version
+    place.judge(version, approved=True)
+    assert place.retrain().shadow == 0.25
+    place.registry.record(Step("withdrawn", version, NOON, "me", "3 points worse", "challenger"))
+    asked = RetrainRequest(qualify=False, folder=place.folder / "retraining")
+    found = next(followed(place.settings, asked, Pace(every=timedelta(days=1)), Event(), silent))
+    assert (found.shadow, "challenger" in place.registry.state().holders) == (None, False)
+    assert found.not_started == (
+        "it was withdrawn as challenger on 2026-11-23 (3 points worse); to compare it again:"
+        f" roadwatch models promote {version} --to challenger --share 0.25"
+    )
+    place.registry.record(Step("promoted", version, NOON, "me", "", "champion"))
+    place.registry.rollback("champion", at=NOON, by="me", reason="trucks of the quarry")
+    found = place.retrain()
+    assert found.shadow is None
+    assert "it was made champion on 2026-11-23" in str(found.not_started)
+
+
+def test_who_was_refused_before_it_was_approved_is_started_by_hand(place: Place) -> None:
+    place.keep("gate", dusk(40))
+    version = place.retrain().version
+    place.judge(version, approved=False)
+    place.judge(version, approved=True)
+    found = place.retrain()
+    assert (found.approved, found.shadow) == (True, None)
+    assert "its qualification refused it on 2026-11-23" in str(found.not_started)
+
+
+def test_without_anything_to_qualify_it_on_nothing_is_trained(place: Place) -> None:
+    """What is missing is said first, not once it is registered; and of one that is registered, in the same words."""
+    place.keep("gate", dusk(40))
+    missing = "no labelled vehicle is held out to qualify it on: of 60 new ones and more a fifth is"
+    with pytest.raises(ConfigurationError, match=missing):
+        place.retrain(qualify=True)
+    assert place.actions() == ["registered", "promoted"]
+    assert place.retrain().registered
+    with pytest.raises(ConfigurationError, match=missing):
+        place.retrain(qualify=True)
 
 
 def test_a_refused_candidate_goes_no_further(place: Place) -> None:
@@ -486,9 +730,19 @@ def test_the_command_tells_what_it_did(place: Place, run: Callable[..., Any]) ->
     assert load_bundle(place.folder / "out").version == told["version"]
 
 
+def test_the_command_says_where_forgetting_could_not_be_tried(place: Place, run: Callable[..., Any]) -> None:
+    place.keep("gate", dusk(100))
+    assert "whether something is forgotten was not tried" in run("--no-qualify").stdout
+    told = json.loads(run("--no-qualify", "--json").stdout)
+    assert (told["old_vehicles_tried"], told["not_started"]) == (0, None)
+    place.crown(told["version"])
+    place.keep("bridge", dusk(60, middle=60), later(days=1))
+    assert json.loads(run("--no-qualify", "--json").stdout)["old_vehicles_tried"] == told["labels"]["held_out"] > 0
+
+
 def test_the_command_ends_with_1_where_it_is_refused(place: Place, run: Callable[..., Any]) -> None:
     place.keep("gate", [(grey(127), LABELS[number % 2]) for number in range(40)])
-    done = run()
+    done = run("--no-qualify")
     assert done.exit_code == 1
     assert "Not registered" in done.stdout
 

@@ -45,6 +45,10 @@ SPAN: Final = re.compile(r"([0-9]{1,4})([mhd])")
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 MOST_NAMED: Final = 20
 "Examples that are left out, named on a terminal; JSON names all."
+UNTRIED: Final = (
+    "No old vehicle was there that neither was taught: whether something is forgotten was not tried; give old pictures"
+    " with --base."
+)
 MOST_SLICES: Final = 12
 "Old slices shown where nothing was forgotten."
 
@@ -105,8 +109,8 @@ def retrain(  # noqa: PLR0913, PLR0917  # each option is an argument
     """Fit a new head to the labels since the champion, test it, and start it in shadow.
 
     Labels come from the ledger, pictures from the archive, old ones are mixed in. Vehicles of the same time and camera
-    are never on both sides of a split. What is worse on vehicles held out, or has forgotten old ones, is not registered;
-    the rest is, then qualified, and challenger if approved. It never becomes champion by this. Killed and run again, it
+    are never on both sides of a split, over all retrainings that a version comes from. What is worse on vehicles held
+    out, or has forgotten old ones, is not registered; the rest is, then qualified, and challenger if approved. It never becomes champion by this. Killed and run again, it
     goes on where it was. Exit code 0: it went as far as it could; 1: it was refused. Needs roadwatch[retrain], no
     training framework. With --whole the last blocks and the head are tuned anew, as 'models train' does, on all of --base,
     old and new vehicles and simulated pictures; at least ten vehicles have to be held out. With DATA, --out or --register: a head on those pictures alone, and nothing else. As a service
@@ -232,9 +236,16 @@ def _plain(found: "Retrained", written: Path | None) -> dict[str, Any]:
         "approved": found.approved,
         "shadow": found.shadow,
         "replaced": found.replaced,
+        "not_started": found.not_started,
+        "old_vehicles_tried": _old_tried(found),
         "refusals": found.refusals,
         "bundle": None if written is None else str(written),
     }
+
+
+def _old_tried(found: "Retrained") -> int:
+    """Count the old vehicles by which it would show that something was forgotten."""
+    return found.findings.changes[0].change.n if found.findings.changes else 0
 
 
 def _say(found: "Retrained", written: Path | None) -> None:
@@ -242,7 +253,9 @@ def _say(found: "Retrained", written: Path | None) -> None:
         console.print(line, highlight=False)
     if found.findings.changes:
         console.print(_changes_table(found.findings.changes))
-    for line in (*_outcome(found), *((f"The bundle is in {written}.",) if written else ())):
+    else:
+        console.print(f"[yellow]{UNTRIED}[/]", highlight=False)
+    for line in (*_since_oldest(found), *_outcome(found), *((f"The bundle is in {written}.",) if written else ())):
         console.print(line, highlight=False)
 
 
@@ -296,6 +309,15 @@ def _changes_table(changes: "tuple[SliceChange, ...]") -> Table:
     return table
 
 
+def _since_oldest(found: "Retrained") -> Iterator[str]:
+    if not found.findings.since_oldest:
+        return
+    change = found.findings.since_oldest[0]
+    lost = sum(each.forgotten for each in found.findings.since_oldest)
+    told = f"[bold red]{lost} slices forgotten step by step[/]" if lost else "no slice forgotten step by step"
+    yield f"Beside {change.before}, the oldest that it comes from: {change.change.value * 100:+.1f} points, {told}."
+
+
 def _outcome(found: "Retrained") -> Iterator[str]:
     again = "" if found.trained else " It was trained before, and gone on with."
     if not found.registered:
@@ -305,6 +327,8 @@ def _outcome(found: "Retrained") -> Iterator[str]:
         return
     yield f"{found.version} is registered, made from {found.parent}.{again}"
     yield from _verdict(found)
+    if found.not_started is not None:
+        yield f"It is not started in shadow: {escape(found.not_started)}"
     if found.shadow is not None:
         place = f", in the place of {found.replaced}" if found.replaced else ""
         yield f"It is challenger{place}, with {found.shadow:.0%} of live traffic; next: roadwatch models compare --follow"

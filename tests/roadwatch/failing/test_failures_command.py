@@ -42,6 +42,12 @@ def test_a_day_that_is_none_is_named(run: Run, arguments: tuple[str, ...], fault
         run(*arguments)
 
 
+def test_a_seed_below_nought_is_refused_before_anything_is_read() -> None:
+    done = CliRunner().invoke(app, ["failures", "2026-11-23", "--seed", "-1"], env={"COLUMNS": "80"})
+    assert done.exit_code == 2
+    assert "Invalid value for '--seed'" in done.stderr
+
+
 def test_a_folder_that_cannot_be_written_is_said_first(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="file: File exists"):
