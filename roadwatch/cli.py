@@ -1,33 +1,45 @@
 """The command line: `roadwatch --help`."""
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
 
-import typer
+INTERRUPTED = 130
 
-from roadwatch.commands import (
-    alerts,
-    backtest,
-    camera,
-    config,
-    demo,
-    failures,
-    label,
-    ledger,
-    models,
-    passes,
-    record,
-    replay,
-    report,
-    rules,
-    services,
-    topics,
-    up,
-)
-from roadwatch.context import Given, errors
-from schemas.errors import ConfigurationError, RoadwatchError
+try:
+    import errno
+    import os
+    from collections.abc import Callable
+    from importlib.metadata import version
+    from pathlib import Path
+    from typing import Annotated
+
+    import typer
+
+    from roadwatch.commands import (
+        alerts,
+        backtest,
+        camera,
+        config,
+        demo,
+        failures,
+        label,
+        ledger,
+        models,
+        passes,
+        record,
+        replay,
+        report,
+        rules,
+        services,
+        topics,
+        up,
+    )
+    from roadwatch.context import Given, errors
+    from schemas.errors import ConfigurationError, RoadwatchError
+except KeyboardInterrupt:  # most of a short command's time is spent here
+    sys.exit(INTERRUPTED)
+
+OUTSIDE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"What a disk or its permissions refuse: told as it is, since no change of the program would help."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,12 +82,21 @@ for command in COMMANDS:
     app.command()(command)
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"roadwatch {version('roadwatch')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def given(
     context: typer.Context,
     settings: Annotated[
         Path | None, typer.Option(help="The settings file; roadwatch.toml in this folder, if there is one.")
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version)
+    ] = False,
 ) -> None:
     """Keep what stands before the command's name."""
     context.obj = Given(settings)
@@ -84,17 +105,39 @@ def given(
 def main() -> None:
     """Run the command line: a person's mistake ends in a message and exit code 1 or 2, never in a traceback."""
     try:
-        app()
+        _run()
     except ConfigurationError as error:
-        _say(error)
+        _say(str(error))
         sys.exit(2)
     except RoadwatchError as error:
-        _say(error)
+        _say(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        _leave_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in OUTSIDE:
+            raise
+        _leave_output()
+        _say(f"{error.filename or 'the output'} cannot be written or read: {error.strerror}")
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
-def _say(error: RoadwatchError) -> None:
+def _run() -> None:
+    try:
+        app()
+    finally:
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()  # what a full disk refuses is said by us, and not by the interpreter as it ends
+
+
+def _leave_output() -> None:
+    """What is still held back for standard output goes nowhere: nobody can take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
     errors.print("[bold red]error:[/] ", end="")
-    errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)

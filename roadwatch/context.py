@@ -11,7 +11,10 @@ from threading import Event, Thread
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
 
 from runtime.service import configure_logs, serve_metrics, stopping
 from runtime.settings import Settings, load_settings
@@ -20,8 +23,11 @@ from schemas.errors import ConfigurationError
 SUPERVISED = "ROADWATCH_SUPERVISED"
 "Set for services that a supervisor starts: they stop when their standard input, which it holds open, ends."
 
-console = Console()
-errors = Console(stderr=True)
+console = Console(emoji=False)  # incident:school:… is an id, no picture of a school
+errors = Console(stderr=True, emoji=False)
+
+BOUNDLESS = 1_000_000
+"Columns of a terminal that has no edge."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
@@ -52,11 +58,15 @@ def quiet_settings_of(context: typer.Context, level: Literal["warning", "info"] 
 
 
 @contextmanager
-def service(context: typer.Context) -> Iterator[tuple[Settings, Event]]:
-    """Settings, and an event that is set when the service shall stop: SIGTERM, Ctrl-C, or its supervisor's end."""
+def service(context: typer.Context, *, metrics: bool = True) -> Iterator[tuple[Settings, Event]]:
+    """Settings, and an event that is set when the service shall stop: SIGTERM, Ctrl-C, or its supervisor's end.
+
+    `metrics` says whether it serves its own, where the settings name a port.
+    """
     settings = settings_of(context)
     configure_logs(settings.service)
-    serve_metrics(settings.service)
+    if metrics:
+        serve_metrics(settings.service)
     with stopping() as stop:
         if os.environ.get(SUPERVISED):
             Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
@@ -79,6 +89,26 @@ def require_file(path: Path, option: str) -> None:
 def printable(text: str) -> str:
     """Text without what might tell a terminal anything."""
     return "".join(letter if letter.isprintable() or letter == "\u00a0" else "�" for letter in text)
+
+
+def print_whole(view: RenderableType) -> None:
+    """Print something as wide as it is where there is no terminal, and nothing cut off where there is one."""
+    if console.is_terminal:
+        console.print(view, highlight=False, crop=False)
+        return
+    width = Measurement.get(console, console.options.update(max_width=BOUNDLESS), view).maximum
+    Console(emoji=False, width=width).print(view, highlight=False)
+
+
+def unbroken(table: Table, *places: int) -> Table:
+    """Give a table whose columns at these places are never broken: others fold first, then lines get too long.
+
+    They hold what people copy, such as ids.
+    """
+    for column in (table.columns[place] for place in places):
+        column.no_wrap = True
+        column.min_width = max((cell_len(f"{cell}") for cell in column.cells), default=0)
+    return table
 
 
 def print_json(value: object) -> None:

@@ -1,10 +1,12 @@
-"""The local broker, as commands use it."""
+"""The local broker and its folder, as commands use them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
 
 from runtime.broker import LocalBroker
-from schemas.errors import LocalStackError
+from schemas.errors import ConfigurationError, LocalStackError
 
 
 @contextmanager
@@ -15,6 +17,20 @@ def closing_broker(broker: LocalBroker, progress: Callable[[int, int], None]) ->
         yield broker
     finally:
         broker.stop()
+
+
+def writable(folder: Path, option: str) -> None:
+    """Make a folder where there is none; raises ConfigurationError where nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigurationError(option, [f"{folder} is a file, or lies in one; name a folder"]) from error
+    except OSError as error:
+        raise ConfigurationError(
+            option, [f"{folder} cannot be written: {error.strerror}; name another folder"]
+        ) from error
 
 
 def require_running(broker: LocalBroker) -> None:

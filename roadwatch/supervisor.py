@@ -1,7 +1,9 @@
 """Services as child processes: started, watched, started again when they fail, and stopped together.
 
     start ──► running ──► ended by itself ──► started again, after a pause that doubles
-                 │                                └─ ended five times within a minute: the stack gives up
+                 │        │                       └─ ended five times within a minute: the stack gives up
+                 │        └─ with the exit code of a user's mistake: the stack gives up at once; of a camera of `up`,
+                 │           it alone does, and `check` says so once
                  └──► stop: SIGTERM in order, SIGKILL after the grace time
 
 Each child has a session of its own, so that Ctrl-C reaches only the supervisor, and a standard input that the
@@ -25,6 +27,9 @@ from schemas.errors import LocalStackError
 
 log = structlog.get_logger(__name__)
 
+METRICS_PORT = "ROADWATCH_SERVICE__METRICS_PORT"
+MISTAKE = 2
+"The exit code of what only a user can mend: starting it again would not help."
 MOST_FAILURES = 5
 FAILURE_WINDOW_S = 60.0
 LONGEST_PAUSE_S = 10.0
@@ -40,6 +45,10 @@ class Service:
     "The command and its options."
     ends: bool = False
     "Whether ending with exit code 0 is its ordinary end, as for a camera on a file."
+    alone: bool = False
+    "Whether the others go on without it when it cannot run as it was described."
+    metrics_port: int | None = None
+    "Where its metrics are served; None: where the settings say."
 
 
 @dataclass(slots=True)
@@ -94,15 +103,15 @@ class Supervisor:
         """Services that came to their ordinary end."""
         return {child.service.name for child in self._children if child.finished}
 
-    def check(self) -> None:
-        """Start again what has failed.
+    def check(self) -> list[str]:
+        """Start again what has failed; says what has now ended for good, which the others do without, and why.
 
         Raises:
-            LocalStackError: a service failed five times within a minute; with the end of its log.
+            LocalStackError: a service cannot run as it is set, or failed five times within a minute; with the end of
+                its log.
 
         """
-        for child in self._children:
-            self._check(child)
+        return [said for child in self._children if (said := self._check(child))]
 
     def stop(self, grace_s: float = 10.0) -> None:
         """End all services: asked first, killed after `grace_s` seconds."""
@@ -113,20 +122,34 @@ class Supervisor:
         for child in self._children:
             self._await_end(child, deadline)
 
-    def _check(self, child: _Child) -> None:
+    def _check(self, child: _Child) -> str | None:
         if child.finished:
-            return
+            return None
         if child.process is None:
             if self._clock() >= child.again_at:
                 self._launch(child)
-        elif (code := child.process.poll()) is not None:
-            self._ended(child, code)
+            return None
+        code = child.process.poll()
+        return None if code is None else self._ended(child, code)
 
-    def _ended(self, child: _Child, code: int) -> None:
+    def _ended(self, child: _Child, code: int) -> str | None:
         _close(child)
         if code == 0 and child.service.ends:
             child.finished = True
-            return
+            return None
+        if code == MISTAKE:
+            return self._cannot_run(child)
+        self._failed(child, code)
+        return None
+
+    def _cannot_run(self, child: _Child) -> str:
+        name, why = child.service.name, self._tail(child)
+        if not child.service.alone:
+            raise LocalStackError(f"{name} cannot run as it is set\n{why}")
+        child.finished = True
+        return f"{name} cannot run as it is set, the others go on without it\n{why}"
+
+    def _failed(self, child: _Child, code: int) -> None:
         now = self._clock()
         child.failures.append(now)
         if len(child.failures) == MOST_FAILURES and now - child.failures[0] < FAILURE_WINDOW_S:
@@ -146,13 +169,15 @@ class Supervisor:
     def _launch(self, child: _Child) -> None:
         # -P: a folder `monitor` where somebody stands is no module.
         command = [sys.executable, "-P", "-m", "roadwatch", *self._options, *child.service.arguments]
+        port = child.service.metrics_port
+        own = {} if port is None else {METRICS_PORT: str(port)}
         with self._log_file(child).open("ab") as output:
             child.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env={**self._environment, **own},
                 start_new_session=True,
             )
 

@@ -109,6 +109,7 @@ class LocalBroker:
         *,
         environment: Mapping[str, str] | None = None,
         port: int | None = None,
+        preferred_port: int | None = None,
         heap_mb: int = 512,
         properties: Mapping[str, str] | None = None,
         start_timeout_s: float = 60,
@@ -116,11 +117,13 @@ class LocalBroker:
         """Say where and how; nothing is started or written yet.
 
         `folder` keeps topics, logs and address over restarts; None is a temporary one. `environment` says where Java
-        and the cache are; None is this process's. `properties` are any of Kafka's own, over ours.
+        and the cache are; None is this process's. `port` must be free, `preferred_port` is taken if it is; otherwise
+        the one it had before. `properties` are any of Kafka's own, over ours.
         """
         self.folder = folder.absolute() if folder else None
         self._environment = os.environ if environment is None else environment
         self._wanted_port = port
+        self._preferred_port = preferred_port
         self._heap_mb = heap_mb
         self._properties = dict(properties or {})
         self._start_timeout_s = start_timeout_s
@@ -183,12 +186,15 @@ class LocalBroker:
     def _make_folder(self) -> Path:
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="roadwatch-broker-"))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalStackError(f"the broker's folder {self.folder} cannot be made: {error.strerror}") from error
         return self.folder
 
     def _launch(self, java: list[str], folder: Path) -> None:
         with claimed(folder) as lock:
-            port, controller_port = choose_ports(self._wanted_port, read_holder(folder))
+            port, controller_port = choose_ports(self._wanted_port, read_holder(folder), self._preferred_port)
             write_holder(folder, Holder(os.getpid(), os.getpid(), port, controller_port))
             self._configure(folder, port, controller_port)
             self._format(java, folder)

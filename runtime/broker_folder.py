@@ -113,9 +113,9 @@ class FolderInUseError(LocalStackError):
 def claimed(folder: Path) -> Iterator[int]:
     """Hold a folder's lock; gives its descriptor, through which a child process goes on holding it.
 
-    Raises FolderInUseError when a broker is alive there.
+    Raises FolderInUseError when a broker is alive there, LocalStackError when its lock cannot be opened.
     """
-    descriptor = os.open(folder / "broker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _open_lock(folder / "broker.lock")
     try:
         if not _lock(descriptor):
             raise FolderInUseError(_running(folder))
@@ -139,16 +139,26 @@ def write_holder(folder: Path, holder: Holder) -> None:
     part.replace(folder / "broker.json")
 
 
-def choose_ports(wanted: int | None, earlier: Holder | None) -> tuple[int, int]:
-    """Give a port for clients and one for the controller: the wanted, else the earlier ones if free, else new ones.
+def choose_ports(wanted: int | None, earlier: Holder | None, preferred: int | None = None) -> tuple[int, int]:
+    """Give a port for clients and one for the controller: the wanted, else the preferred or the earlier if free.
+
+    Where none of them is to be had, they are new ones.
 
     Raises LocalStackError when `wanted` is taken.
     """
     if wanted is not None and not _is_free(wanted):
         raise LocalStackError(f"port {wanted} on {HOST} is taken: choose another, or stop what listens there")
-    client = wanted or _first_free([earlier.port] if earlier else [])
+    earlier_port = earlier.port if earlier else None
+    client = wanted or _first_free([port for port in (preferred, earlier_port) if port])
     controller = _first_free([earlier.controller_port] if earlier else [], avoid=client)
     return client, controller
+
+
+def _open_lock(file: Path) -> int:
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LocalStackError(f"{file} cannot be opened: {error.strerror}") from error
 
 
 def _lock(descriptor: int) -> bool:

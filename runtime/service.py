@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from runtime.settings import ServiceSettings
+from schemas.errors import ConfigurationError
 
 HEARTBEAT_EVERY_S = 1.0
 
@@ -66,9 +68,17 @@ def stopping() -> Iterator[Event]:
 
 
 def serve_metrics(settings: ServiceSettings) -> None:
-    """Serve Prometheus metrics, if a port is set."""
-    if settings.metrics_port is not None:
-        start_http_server(settings.metrics_port, settings.metrics_host)
+    """Serve Prometheus metrics, if a port is set; raises ConfigurationError where it is not to be had."""
+    port, host = settings.metrics_port, settings.metrics_host
+    if port is None:
+        return
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise ConfigurationError(
+            "service.metrics_port",
+            [f"metrics cannot be served at {host}:{port}: {error.strerror}; choose another port, or metrics_host"],
+        ) from error
 
 
 class Pulse:
@@ -88,8 +98,18 @@ class Pulse:
 
 
 def seconds_since_beat(file: Path) -> float | None:
-    """How long ago a service last said that it is well; None when it never did."""
+    """How long ago a service last said that it is well, negative for a time to come; None when it never did.
+
+    Raises:
+        ConfigurationError: it is no file, so that no service can touch it.
+
+    """
     try:
-        return time.time() - file.stat().st_mtime
+        found = file.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigurationError("service.heartbeat_file", [f"{file}: {error.strerror}"]) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError("service.heartbeat_file", [f"{file} is no file; name one that services may touch"])
+    return time.time() - found.st_mtime

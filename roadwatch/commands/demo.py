@@ -1,8 +1,9 @@
 """`roadwatch demo`: the whole system, watched for a minute."""
 
-import shutil
+import math
 import time
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,12 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from roadwatch.context import AsJson, console, errors, print_json, require_file
-from roadwatch.demo.scenario import write_simulation, write_video
+from roadwatch.context import AsJson, console, errors, print_json, print_whole, require_file
+from roadwatch.demo.scenario import clip_table, write_simulation, write_video
 from roadwatch.demo.state import RunState
 from roadwatch.demo.view import Teller, day_table, live_view
 from roadwatch.progress import counted, downloads
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, SourceError
 
 Zones = Annotated[
     list[str] | None,
@@ -33,7 +34,7 @@ NEXT = """\
 What to try next
   roadwatch demo --video CLIP --zone 'road: 0.1,0.3 0.9,0.3 0.9,0.9 0.1,0.9'    your own clip
   roadwatch up                                                               your own cameras, from cameras.toml
-  {folder}/cameras.toml, {folder}/roadwatch.toml                 what this run was made of: change them
+  {folder}/cameras.toml, {folder}/roadwatch.toml                 what this run was made of: copy and change them
   {folder}/inbox, {folder}/logs                                  its mails, and what each service said"""
 
 
@@ -47,7 +48,11 @@ def demo(
         bool, typer.Option("--story", help="Five days of a model that fails on a new road and learns it; some minutes.")
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="What the run leaves behind is kept here; emptied first.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="What the run leaves behind is kept here; what an earlier run left is deleted first.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,6 +65,7 @@ def demo(
     asked for and given, the failures analysed, the model retrained, tested, run in shadow, and promoted by evidence. A
     page tells it.
     """
+    from roadwatch.demo.folder import take
     from roadwatch.demo.run import LocalRun, RunOptions
     from roadwatch.interrupts import sigterm_as_interrupt
 
@@ -67,9 +73,11 @@ def demo(
         tell_story(folder or STORY_FOLDER, as_json=as_json, others={"--video": video, "--zone": zone, "--speed": speed})
         return
     if video:
-        require_file(video, "--video")
+        require_clip(video, zone or [], speed)
+    else:
+        _require_none("--video", "not given, and there is no clip", {"--zone": zone, "--speed": speed})
     folder = folder or FOLDER
-    clear(folder)
+    take(folder)
     write = partial(write_video, folder, str(video), zone or [], speed) if video else partial(write_simulation, folder)
     with sigterm_as_interrupt(), downloads("Apache Kafka") as progress:
         errors.print("Starting Apache Kafka and the services …", highlight=False)
@@ -83,17 +91,15 @@ def demo(
 
 def tell_story(folder: Path, *, as_json: bool, others: Mapping[str, object]) -> None:
     """Run the story in a folder, its page written anew after each day."""
+    from roadwatch.demo.folder import take
     from roadwatch.interrupts import sigterm_as_interrupt
     from roadwatch.story.page import story_page
     from roadwatch.story.run import Telling, tell
     from runtime.service import configure_logs
     from runtime.settings import ServiceSettings
 
-    if given := [name for name, value in others.items() if value is not None]:
-        raise ConfigurationError(
-            "--story", [f"{name} is for a clip, and the story has its own cameras" for name in given]
-        )
-    clear(folder)
+    _require_none("--story", "is given, and the story has its own cameras", others)
+    take(folder)
     configure_logs(ServiceSettings(log_level="warning"))
     out, page = errors if as_json else console, folder / "story.html"
     with sigterm_as_interrupt(), downloads("Apache Kafka") as fetching, counted() as progress:
@@ -106,10 +112,25 @@ def tell_story(folder: Path, *, as_json: bool, others: Mapping[str, object]) -> 
         console.print(f"\n{page} tells it, in {told.took_s:.0f} s.", highlight=False)
 
 
-def clear(folder: Path) -> None:
-    """Empty a run's folder, leaving folders alone that no run has made."""
-    if (folder / "cameras.toml").exists() or (folder / "broker").exists():
-        shutil.rmtree(folder)
+def require_clip(video: Path, zones: Sequence[str], speed: float | None) -> None:
+    """Raise ConfigurationError where a clip cannot be read, or not as it is asked."""
+    from producers.cameras import read_camera
+    from producers.sources import open_source
+
+    require_file(video, "--video")
+    if speed is not None and not (math.isfinite(speed) and speed >= 0):
+        raise ConfigurationError("--speed", [f"{speed:g} is no speed: 1 is as it was recorded, 0 without waiting"])
+    (camera,) = tomllib.loads(clip_table(str(video), zones, speed))["cameras"]
+    read_camera(camera)
+    try:
+        open_source(str(video)).close()
+    except SourceError as error:
+        raise ConfigurationError("--video", [str(error)]) from error
+
+
+def _require_none(option: str, why: str, others: Mapping[str, object]) -> None:
+    if given := [name for name, value in others.items() if value is not None]:
+        raise ConfigurationError(option, [f"{why}: leave out {name}, which is for a clip" for name in given])
 
 
 def watch(states: Iterable[RunState], *, quiet: bool = False) -> None:
@@ -153,12 +174,13 @@ def _day(state: RunState, day: str) -> dict[str, object]:
 def _conclude(state: RunState, folder: Path) -> None:
     from monitor.inbox import read_mails
 
-    console.print(day_table(state.reports.values()))
+    print_whole(day_table(state.reports.values()))
     mails = list(read_mails(folder / "inbox"))
     for mail in mails[-1:]:
-        console.print(Panel(Text(mail.text.strip()), title=Text(mail.subject), subtitle=str(mail.path), expand=False))
+        shown = Panel(Text(mail.text.strip()), title=Text(mail.subject), subtitle=Text(str(mail.path)), expand=False)
+        print_whole(shown)
     if state.first_mail_s is not None:
         console.print(
             f"{len(mails)} mails; the first came {state.first_mail_s:.0f} s after the start.", highlight=False
         )
-    console.print(NEXT.format(folder=folder), markup=False, highlight=False)
+    console.print(NEXT.format(folder=folder), markup=False, highlight=False, soft_wrap=True)

@@ -4,14 +4,14 @@ import json
 import webbrowser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from roadwatch.context import AsJson, console, errors, print_json, quiet_settings_of
+from roadwatch.context import AsJson, console, errors, print_json, print_whole, quiet_settings_of
 from schemas.errors import ConfigurationError, RoadwatchError
 
 if TYPE_CHECKING:
@@ -46,18 +46,21 @@ def list_days(
     context: typer.Context, begin: First = None, end: Last = None, recording: From = None, as_json: AsJson = False
 ) -> None:
     """List the days that are reported on, a line each: accuracy with its interval, estimate, vehicles, alerts."""
-    from roadwatch.reporting.days import day_of, there
+    from roadwatch.reporting.days import there
     from roadwatch.reporting.figures import plain
     from roadwatch.reporting.ranges import day_line
     from roadwatch.reporting.terminal import days_table
 
-    first, last = begin and f"{day_of(begin, '--from')}", end and f"{day_of(end, '--to')}"
-    reports = _read(context, recording).reports
+    known = _read(context, recording)
+    first, last = known.bound(begin, "--from"), known.bound(end, "--to")
+    if first and last and last < first:
+        raise ConfigurationError("--to", [f"{last} is before {first}, where --from begins"])
+    reports = known.reports
     lines = [day_line(report) for day, report in reports.items() if (first or day) <= day <= (last or day)]
     if as_json:
         print_json([plain(line) for line in lines])
     elif lines:
-        console.print(days_table(lines))
+        print_whole(days_table(lines))
     else:
         console.print(f"Nothing to list: {there(reports)}.", highlight=False, soft_wrap=True)
 
@@ -100,8 +103,9 @@ def sum_range(
     """
     from roadwatch.reporting.days import span_between
 
-    span = span_between(begin, end, "--to")
-    _show_days(_read(context, recording), span, "--from", as_json)
+    known = _read(context, recording)
+    span = span_between(known.day(begin, "--from"), known.day(end, "--to"), "--to")
+    _show_days(known, span, "--from", as_json)
 
 
 def sum_week(
@@ -148,8 +152,21 @@ class _Known:
         """The days that a text means; raises ConfigurationError for none."""
         from roadwatch.reporting.days import span_of
 
-        today = datetime.now(ZoneInfo(self.settings.monitor.timezone)).date()
-        return span_of(text, option, today, list(self.reports))
+        return span_of(text, option, self._today, list(self.reports))
+
+    def day(self, text: str, option: str) -> date:
+        """The one day that a text means; raises ConfigurationError for none."""
+        from roadwatch.reporting.days import day_meant
+
+        return day_meant(text, option, self._today, list(self.reports))
+
+    def bound(self, text: str | None, option: str) -> str | None:
+        """The same as it is written; None for no text."""
+        return f"{self.day(text, option)}" if text else None
+
+    @property
+    def _today(self) -> date:
+        return datetime.now(ZoneInfo(self.settings.monitor.timezone)).date()
 
     def those(self, span: "Span", option: str) -> "list[DayReport]":
         """The reports of these days; raises ConfigurationError where there is none."""
@@ -202,7 +219,7 @@ def _show_day(report: "DayReport", as_json: bool) -> None:
     if as_json:
         print_json(plain(report))
     else:
-        console.print(day_view(report), highlight=False)
+        print_whole(day_view(report))
 
 
 def _show_days(known: _Known, span: "Span", option: str, as_json: bool) -> None:
@@ -213,7 +230,7 @@ def _show_days(known: _Known, span: "Span", option: str, as_json: bool) -> None:
     if as_json:
         print_json(told.plain)
     else:
-        console.print(range_view(told), highlight=False)
+        print_whole(range_view(told))
 
 
 def _write(file: Path, content: str) -> None:

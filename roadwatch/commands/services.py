@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from roadwatch.context import AsJson, console, print_json, service, settings_of
-from roadwatch.local import closing_broker, require_running
+from roadwatch.local import closing_broker, require_running, writable
 from roadwatch.progress import downloads
 from runtime.service import seconds_since_beat
 from schemas.errors import ConfigurationError
+
+CLOCK_STEP_S = 1.0
+"A sign of life may lie so far ahead: file systems and clocks are that exact."
 
 
 def broker(
@@ -20,7 +23,9 @@ def broker(
     temporary: Annotated[
         bool, typer.Option("--temporary", help="Keep nothing: a folder of its own, deleted at the end.")
     ] = False,
-    port: Annotated[int | None, typer.Option(help="The port; the one it had before, or a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; the one it had before, or a free one.")
+    ] = None,
     heap_mb: Annotated[int, typer.Option(help="Java heap, MB.")] = 512,
     fetch: Annotated[bool, typer.Option("--fetch", help="Only fetch what is missing, start nothing.")] = False,
 ) -> None:
@@ -37,6 +42,8 @@ def broker(
         if fetch:
             fetch_jars(pinned("kafka"), os.environ, progress)
             return
+        if not temporary:
+            writable(folder, "--folder")
         running = LocalBroker(None if temporary else folder, environment=os.environ, port=port, heap_mb=heap_mb)
         with closing_broker(running, progress):
             console.print(f"Kafka answers at [bold]{running.bootstrap_servers}[/]; Ctrl-C stops it.")
@@ -88,11 +95,12 @@ def mail(context: typer.Context) -> None:
 def inbox(
     context: typer.Context,
     folder: Annotated[Path, typer.Option(help="Where mails are kept, as .eml.")] = Path("roadwatch-data/inbox"),
-    port: Annotated[int, typer.Option(help="The port to take mails on; 0 for a free one.")] = 1025,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to take mails on; 0 for a free one.")] = 1025,
 ) -> None:
     """Take mails on 127.0.0.1 and keep them: an inbox for trying things out."""
     from monitor.inbox import Inbox
 
+    writable(folder, "--folder")
     with service(context) as (_, stop), Inbox(folder, port=port) as running:
         console.print(f"The inbox takes mails at 127.0.0.1:{running.port} and keeps them in {folder}; Ctrl-C stops it.")
         stop.wait()
@@ -105,17 +113,22 @@ def health(
 ) -> None:
     """Say whether the service on this machine is well; exit code 1 when it is not.
 
-    Reads the file named by service.heartbeat_file, which a service touches while it works.
+    Reads the file named by service.heartbeat_file, which a service touches while it works. A time to come is no sign
+    of life: the clock was put back, or somebody else wrote the file.
     """
     file = settings_of(context).service.heartbeat_file
     if file is None:
         raise ConfigurationError("service.heartbeat_file", ["not set: there is no sign of life to look at"])
     age_s = seconds_since_beat(file)
-    well = age_s is not None and age_s <= within_s
+    well = age_s is not None and -CLOCK_STEP_S <= age_s <= within_s
     if as_json:
         print_json({"well": well, "age_s": age_s})
     else:
-        console.print(
-            "well" if well else f"not well: last sign of life {'never' if age_s is None else f'{age_s:.0f} s ago'}"
-        )
+        console.print("well" if well else f"not well: last sign of life {_ago(age_s)}")
     raise typer.Exit(0 if well else 1)
+
+
+def _ago(age_s: float | None) -> str:
+    if age_s is None:
+        return "never"
+    return f"{age_s:.0f} s ago" if age_s >= 0 else f"in {-age_s:.0f} s, by this machine's clock"

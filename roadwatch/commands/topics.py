@@ -5,7 +5,7 @@ from typing import TypedDict
 import typer
 from rich.table import Table
 
-from roadwatch.context import AsJson, console, print_json, settings_of
+from roadwatch.context import AsJson, console, print_json, print_whole, settings_of, unbroken
 from runtime.admin import ExistingTopic, TopicAdmin
 from runtime.settings import Settings
 from schemas.errors import TopicError
@@ -36,11 +36,11 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     settings = settings_of(context)
     admin = TopicAdmin(settings.kafka)
     existing = admin.existing()
-    lines = [_line(wanted, existing.get(wanted.name)) for wanted in admin.wanted()]
+    lines = [line_of(wanted, existing.get(wanted.name)) for wanted in admin.wanted()]
     if as_json:
         print_json(lines)
     else:
-        console.print(_table(settings, lines))
+        print_whole(topic_table(settings, lines))
 
 
 @app.command()
@@ -68,7 +68,8 @@ class Line(TypedDict):
     config: dict[str, str]
 
 
-def _line(wanted: WantedTopic, existing: ExistingTopic | None) -> Line:
+def line_of(wanted: WantedTopic, existing: ExistingTopic | None) -> Line:
+    """Say what is wanted of a topic, and what was found; None for nothing."""
     return Line(
         topic=wanted.name,
         partitions=existing.partitions if existing else None,
@@ -77,10 +78,11 @@ def _line(wanted: WantedTopic, existing: ExistingTopic | None) -> Line:
     )
 
 
-def _table(settings: Settings, lines: list[Line]) -> Table:
+def topic_table(settings: Settings, lines: list[Line]) -> Table:
+    """A line for each topic; their names are never broken."""
     table = Table(title=f"Topics at {settings.kafka.bootstrap_servers}")
     for column in ("topic", "partitions", "cleanup", "retention", "largest record"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for line in lines:
         config = line["config"]
         table.add_row(
@@ -90,7 +92,7 @@ def _table(settings: Settings, lines: list[Line]) -> Table:
             _days(int(config["retention.ms"])),
             f"{int(config['max.message.bytes']) // 1024} KiB",
         )
-    return table
+    return unbroken(table, 0)
 
 
 def _days(milliseconds: int) -> str:

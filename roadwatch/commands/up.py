@@ -1,16 +1,23 @@
 """`roadwatch up`: all services on this machine, until stopped."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roadwatch.context import console, service
+from roadwatch.context import console, errors, service
+from roadwatch.local import writable
 from roadwatch.progress import downloads
 from roadwatch.supervisor import Service, Supervisor
 from runtime.settings import Settings
+from schemas.errors import ConfigurationError
+
+SERVERS = "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS"
+LAST_PORT = 65535
 
 
 def up(
@@ -22,14 +29,20 @@ def up(
 ) -> None:
     """Run everything on this machine: your cameras, processors, monitor and mailer, until Ctrl-C.
 
-    A challenger, where the model registry has one, is run in shadow beside the champion.
+    A challenger, where the model registry has one, is run in shadow beside the champion. A camera that cannot be read
+    as it is described ends alone; the others go on.
 
-    Where the settings name no Kafka (kafka.bootstrap_servers), a local one is started; where they name no mail server
-    (mail.host), mails go into a local inbox. Cameras come from cameras.toml.
+    Where the settings name no Kafka (kafka.bootstrap_servers), a local one is started, at 127.0.0.1:9092 if that is
+    free, where all commands look; where they name no mail server (mail.host), mails go into a local inbox. Cameras come
+    from cameras.toml.
+
+    Metrics (service.metrics_port) have a port for each service, from that one upwards: processors, shadow, monitor,
+    mailer, cameras.
     """
-    with service(context) as (settings, stop), ExitStack() as stack:
+    with service(context, metrics=False) as (settings, stop), ExitStack() as stack:
+        services = measured(_services(settings, processors), settings.service.metrics_port)
+        writable(folder, "--folder")
         overrides = {**_broker(settings, folder, stack), **_inbox(settings, folder, stack)}
-        services = _services(settings, processors)
         supervisor = Supervisor(
             services,
             settings_file=context.obj.settings_file,
@@ -37,9 +50,28 @@ def up(
             environment={**os.environ, **overrides},
         )
         stack.enter_context(supervisor)
-        console.print(f"{len(services)} services run; their logs are in {folder / 'logs'}. Ctrl-C stops them.")
+        _say_begun(services, folder)
         while not stop.wait(0.5):
-            supervisor.check()
+            for said in supervisor.check():
+                errors.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def measured(services: Sequence[Service], first: int | None) -> list[Service]:
+    """The services, each with a port for its metrics: the first one and those after it, cameras' last.
+
+    Raises:
+        ConfigurationError: there are not so many ports.
+
+    """
+    if not first:
+        return list(services)
+    if first + len(services) - 1 > LAST_PORT:
+        raise ConfigurationError(
+            "service.metrics_port", [f"{first}: {len(services)} services need a port each, and {LAST_PORT} is the last"]
+        )
+    order = sorted(services, key=lambda each: each.alone)
+    ports = {each.name: first + place for place, each in enumerate(order)}
+    return [replace(each, metrics_port=ports[each.name]) for each in services]
 
 
 def _broker(settings: Settings, folder: Path, stack: ExitStack) -> dict[str, str]:
@@ -49,14 +81,21 @@ def _broker(settings: Settings, folder: Path, stack: ExitStack) -> dict[str, str
 
     if "bootstrap_servers" in settings.kafka.model_fields_set:
         return {}
-    broker = LocalBroker(folder / "broker", environment=os.environ)
+    usual = settings.kafka.bootstrap_servers
+    broker = LocalBroker(folder / "broker", environment=os.environ, preferred_port=int(usual.rpartition(":")[2]))
     stack.callback(broker.stop)
     with downloads("Apache Kafka") as progress:
         broker.start(progress)
     servers = broker.bootstrap_servers
     TopicAdmin(settings.kafka.model_copy(update={"bootstrap_servers": servers})).create()
     console.print(f"Kafka answers at [bold]{servers}[/].")
-    return {"ROADWATCH_KAFKA__BOOTSTRAP_SERVERS": servers}
+    if servers != usual:
+        console.print(
+            f"{usual}, where commands look for it, is taken. In other terminals: export {SERVERS}={servers}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return {SERVERS: servers}
 
 
 def _inbox(settings: Settings, folder: Path, stack: ExitStack) -> dict[str, str]:
@@ -66,20 +105,33 @@ def _inbox(settings: Settings, folder: Path, stack: ExitStack) -> dict[str, str]
     if "host" in settings.mail.model_fields_set:
         return {}
     inbox = stack.enter_context(Inbox(folder / "inbox", port=0))
-    console.print(f"Mails are kept in {folder / 'inbox'}.")
+    console.print(f"Mails are kept in {folder / 'inbox'}.", markup=False, soft_wrap=True)
     return {"ROADWATCH_MAIL__HOST": "127.0.0.1", "ROADWATCH_MAIL__PORT": str(inbox.port)}
 
 
 def _services(settings: Settings, processors: int) -> list[Service]:
+    """In the order in which they stop: who writes before who reads."""
     from producers.cameras import load_cameras
 
     cameras = load_cameras(settings.cameras_file) if settings.cameras_file.exists() else ()
     if not cameras:
         console.print(f"No cameras: {settings.cameras_file} is not there. docs/cameras.md says what to write into it.")
     return [
-        *(Service(f"camera-{camera.id}", ("camera", "--only", camera.id), ends=True) for camera in cameras),
+        *(Service(f"camera-{each.id}", ("camera", "--only", each.id), ends=True, alone=True) for each in cameras),
         *(Service(f"processor-{n}", ("process", "--instance", str(n))) for n in range(1, processors + 1)),
         Service("shadow", ("process", "--shadow")),
         Service("monitor", ("monitor",)),
         Service("mailer", ("mail",)),
     ]
+
+
+def _say_begun(services: Sequence[Service], folder: Path) -> None:
+    ports = sorted((each.metrics_port, each.name) for each in services if each.metrics_port is not None)
+    if ports:
+        told = ", ".join(f"{name} {port}" for port, name in ports)
+        console.print(f"Metrics: {told}.", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{len(services)} services run; their logs are in {folder / 'logs'}. Ctrl-C stops them.",
+        markup=False,
+        soft_wrap=True,
+    )

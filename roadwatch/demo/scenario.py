@@ -93,11 +93,17 @@ def write_simulation(
 def write_video(
     folder: Path, video: str, zones: Sequence[str], speed: float | None, servers: str, inbox_port: int
 ) -> Files:
-    """One camera on a clip; without a speed as fast as it goes."""
+    """One camera on a clip."""
+    camera = clip_table(video, zones, speed)
+    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=[camera], label_patience="PT0S")
+
+
+def clip_table(video: str, zones: Sequence[str], speed: float | None) -> str:
+    """A clip's table in cameras.toml; without a speed as fast as it goes. Raises ConfigurationError for a zone that is none."""
     lines = ["[[cameras]]", 'id = "clip"', f"source = {json.dumps(video)}", f'start = "{START.isoformat()}"']
     lines += [f"speed = {speed or 0}"]
     lines += [_zone_table(zone_from_text(zone)) for zone in zones] or ["gate = false", "every = 5"]
-    return _write(folder, servers=servers, inbox_port=inbox_port, cameras=["\n".join(lines)], label_patience="PT0S")
+    return "\n".join(lines)
 
 
 def _zone_table(zone: Zone) -> str:

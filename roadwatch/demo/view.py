@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from roadwatch.context import unbroken
 from roadwatch.demo.state import RunState
 from schemas.records import Alert, CameraScores, DayReport, Scores
 
@@ -38,7 +39,8 @@ def day_table(reports: Iterable[DayReport], *, cameras: bool = True) -> Table:
         "F1",
         "found",
     ):
-        table.add_column(name, justify="left" if name in {"day", "camera", "found"} else "right")
+        words = name in {"day", "camera", "found"}
+        table.add_column(name, justify="left" if words else "right", overflow="fold")
     for report in sorted(reports, key=lambda report: report.day):
         troubled = ", ".join(camera.camera_id for camera in report.cameras if _signals(camera))
         table.add_row(
@@ -46,7 +48,7 @@ def day_table(reports: Iterable[DayReport], *, cameras: bool = True) -> Table:
         )
         for camera in report.cameras if cameras else ():
             table.add_row("", camera.camera_id, *_figures(camera.scores), Text(_signals(camera), "yellow"))
-    return table
+    return unbroken(table, 0, 1)
 
 
 def alert_line(alert: Alert) -> Text:
@@ -71,7 +73,7 @@ def _header(state: RunState, now: float) -> RenderableType:
 def _cameras(state: RunState, now: float) -> Table:
     table = Table(title="Cameras", box=box.SIMPLE_HEAD, expand=True, title_justify="left")
     for name in ("camera", "frames/s", "frames", "cars", "trucks", "sees now", "confidence"):
-        table.add_column(name, justify="left" if name in {"camera", "sees now"} else "right")
+        table.add_column(name, justify="left" if name in {"camera", "sees now"} else "right", overflow="fold")
     for camera_id, camera in sorted(state.cameras.items()):
         confidence = camera.confidence
         table.add_row(
@@ -83,7 +85,7 @@ def _cameras(state: RunState, now: float) -> Table:
             camera.seen,
             Text("" if confidence is None else f"{confidence:.0%}", _confidence_style(confidence)),
         )
-    return table
+    return unbroken(table, 0)
 
 
 def _alerts(state: RunState) -> RenderableType:
@@ -134,13 +136,15 @@ class Teller:
     def tell(self, state: RunState) -> None:
         """Print what came since the last call."""
         for key in state.alerts.keys() - self._alerts:
-            self._console.print(Text("alert: ").append_text(alert_line(state.alerts[key])))
+            self._console.print(Text("alert: ").append_text(alert_line(state.alerts[key])), soft_wrap=True)
         self._alerts |= state.alerts.keys()
         for report in state.reports.values():
             if (report.day, report.revision) not in self._days:
                 self._days.add((report.day, report.revision))
                 accuracy = _percent(report.scores.accuracy)
-                self._console.print(f"day {report.day} closed: {report.scores.passages} vehicles, accuracy {accuracy}")
+                self._console.print(
+                    f"day {report.day} closed: {report.scores.passages} vehicles, accuracy {accuracy}", soft_wrap=True
+                )
         for _, subject in state.mails[self._told["mails"] :]:
-            self._console.print(f"mail: {subject}", markup=False)
+            self._console.print(f"mail: {subject}", markup=False, soft_wrap=True)
         self._told["mails"] = len(state.mails)

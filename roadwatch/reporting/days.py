@@ -10,8 +10,12 @@ from schemas.errors import ConfigurationError
 from schemas.records import DayReport
 
 ACCEPTED: Final = "latest, yesterday, 2026-11-23, 2026-11-16..2026-11-22, or a week, 2026-W47"
+DAY, DAY_WORDS = "a day, 2026-11-23", "latest, yesterday, or a day, 2026-11-23"
 LONGEST: Final = timedelta(days=366)
 "More days are refused: they were mistyped."
+EARLIEST: Final = date(1970, 1, 2)
+LATEST: Final = date(9998, 12, 31)
+"Between these every time zone knows each day's bounds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +53,45 @@ def span_of(text: str, option: str, today: date, reported: Collection[str]) -> S
         ConfigurationError: it means none; names the option.
 
     """
+    if week := re.fullmatch(r"(\d{4})-W(\d\d?)", text):
+        return _week(int(week[1]), int(week[2]), option)
+    first, last = (day_meant(part, option, today, reported, ACCEPTED) for part in ends_of(text))
+    return span_between(first, last, option)
+
+
+def ends_of(text: str) -> tuple[str, str]:
+    """The texts of the first and the last day; of a single one it is both."""
+    first, between, last = text.partition("..")
+    return first, last if between else first
+
+
+def day_meant(text: str, option: str, today: date, reported: Collection[str], accepted: str = DAY_WORDS) -> date:
+    """The one day that a text means: `latest`, `yesterday`, or a day; raises ConfigurationError for none."""
     if text == "latest":
         return _latest(option, reported)
     if text == "yesterday":
-        return _single(today - timedelta(days=1))
-    if week := re.fullmatch(r"(\d{4})-W(\d\d?)", text):
-        return _week(int(week[1]), int(week[2]), option)
-    first, between, last = text.partition("..")
-    return span_between(first, last if between else first, option)
+        return today - timedelta(days=1)
+    return day_of(text, option, accepted)
 
 
-def span_between(first: str, last: str, option: str) -> Span:
-    """The days from one to another; raises ConfigurationError where one is none, or they are the wrong way round."""
-    span = Span(day_of(first, option), day_of(last, option))
-    if not span.first <= span.last <= span.first + LONGEST:
+def span_between(first: date, last: date, option: str) -> Span:
+    """The days from one to another; raises ConfigurationError where they are the wrong way round, or too many."""
+    if not first <= last <= first + LONGEST:
         raise ConfigurationError(option, [f"{last} is not within a year after {first}"])
-    return span
+    return Span(first, last)
 
 
-def day_of(text: str, option: str) -> date:
-    """The day that is written so; raises ConfigurationError for none."""
+def day_of(text: str, option: str, accepted: str = DAY) -> date:
+    """The day that is written so; raises ConfigurationError for none, saying what is `accepted`."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        raise ConfigurationError(option, [f"{text!r} is no day; write {ACCEPTED}"])
+        raise ConfigurationError(option, [f"{text!r} is no day; write {accepted}"])
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise ConfigurationError(option, [f"{text!r} is no day: {error}"]) from error
+    if not EARLIEST <= day <= LATEST:
+        raise ConfigurationError(option, [f"{text!r} is no day of any camera; write one from {EARLIEST} to {LATEST}"])
+    return day
 
 
 def week_around(day: date) -> Span:
@@ -106,10 +123,10 @@ def there(reported: Collection[str]) -> str:
     return f"there are reports of {span}{f', but for {left_out} days between' if left_out else ''}"
 
 
-def _latest(option: str, reported: Collection[str]) -> Span:
+def _latest(option: str, reported: Collection[str]) -> date:
     if not reported:
         raise ConfigurationError(option, [there(reported)])
-    return _single(_span(reported).last)
+    return _span(reported).last
 
 
 def _span(reported: Collection[str]) -> Span:
@@ -118,10 +135,7 @@ def _span(reported: Collection[str]) -> Span:
 
 def _week(year: int, week: int, option: str) -> Span:
     try:
-        return week_around(date.fromisocalendar(year, week, 1))
+        monday = date.fromisocalendar(year, week, 1)
     except ValueError as error:
         raise ConfigurationError(option, [f"{year} has no week {week}"]) from error
-
-
-def _single(day: date) -> Span:
-    return Span(day, day)
+    return week_around(day_of(f"{monday}", option))

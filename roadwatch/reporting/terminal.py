@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from roadwatch.context import printable
+from roadwatch.context import printable, unbroken
 from roadwatch.reporting.figures import (
     NOTHING,
     accuracy,
@@ -270,7 +270,10 @@ def _day(line: DayLine) -> Cells:
 
 
 def _table(title: str, names: Sequence[str], rows: Iterable[Cells], *, words: int = 1) -> Table:
-    """The first so many columns are words, the others numbers; what comes from elsewhere is no markup."""
+    """The first so many columns are words, the others numbers; what comes from elsewhere is no markup.
+
+    The first column names things, and is never broken.
+    """
     table = Table(
         title=f"\n{title}" if title else None,
         title_justify="left",
@@ -282,7 +285,8 @@ def _table(title: str, names: Sequence[str], rows: Iterable[Cells], *, words: in
         padding=(0, 1, 0, 0),
     )
     for place, name in enumerate(names):
-        table.add_column(Text(printable(name)), justify="left" if place < words else "right", overflow="fold")
+        side: JustifyMethod = "left" if place < words else "right"
+        table.add_column(Text(printable(name)), justify=side, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
-    return table
+    return unbroken(table, 0)

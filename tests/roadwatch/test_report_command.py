@@ -151,3 +151,25 @@ def test_a_recording_without_frames_has_no_pictures(run: Run, tmp_path: Path) ->
     recorded(tmp_path / "bare", {("reports", 0): [entry(a_bad_day(), 0)]})
     run("export", "--to", "bare.html", recording="bare")
     assert (tmp_path / "bare.html").read_text(encoding="utf-8").count("picture no longer kept") == 5
+
+
+def test_days_may_be_words_wherever_a_day_is_asked_for(run: Run) -> None:
+    told = run("range", "--from", "2026-11-22", "--to", "latest", "--json")
+    assert (told["from"], told["to"]) == ("2026-11-22", "2026-11-23")
+    assert told == run("show", "2026-11-22..latest", "--json")
+    assert [line["day"] for line in run("list", "--from", "latest", "--json")] == ["2026-11-23"]
+
+
+@pytest.mark.parametrize("command", ["list", "range"])
+def test_days_the_wrong_way_round_are_refused(run: Run, command: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"--to(?s:.)*2026-11-20"):
+        run(command, "--from", "2026-11-22", "--to", "2026-11-20")
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_the_option_that_names_no_day_is_blamed(run: Run, option: str) -> None:
+    days = {"--from": "2026-11-20", "--to": "2026-11-22", option: "soon"}
+    with pytest.raises(
+        ConfigurationError, match=f"^{option}(?s:.)*'soon' is no day; write latest, yesterday, or a day"
+    ):
+        run("range", *(word for pair in days.items() for word in pair))

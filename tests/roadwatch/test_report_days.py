@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from roadwatch.reporting.days import Span, reports_of, span_of, there, week_around
+from roadwatch.reporting.days import Span, day_meant, day_of, reports_of, span_of, there, week_around
 from roadwatch.reporting.figures import accuracy, camera_accuracy, headline
 from roadwatch.reporting.ranges import Summary, summary
 from roadwatch.reporting.reading import newest
@@ -80,6 +80,8 @@ MEANT = [
     ("yesterday", "2026-11-24"),
     ("2026-11-03", "2026-11-03"),
     ("2026-11-03..2026-11-05", "2026-11-03..2026-11-05"),
+    ("2026-11-03..latest", "2026-11-03..2026-11-20"),
+    ("latest..yesterday", "2026-11-20..2026-11-24"),
     ("2026-W47", "2026-11-16..2026-11-22"),
     ("2026-W1", "2025-12-29..2026-01-04"),
 ]
@@ -116,3 +118,15 @@ def test_a_day_without_a_report_says_which_have_one() -> None:
 
 def test_a_week_begins_on_monday() -> None:
     assert week_around(date(2026, 11, 29)) == week_around(MONDAY) == Span(MONDAY, MONDAY + timedelta(days=6))
+
+
+def test_a_single_day_may_be_a_word_but_no_week() -> None:
+    today, reported = date(2026, 11, 25), ["2026-11-19", "2026-11-20"]
+    assert day_meant("latest", "--from", today, reported) == date(2026, 11, 20)
+    with pytest.raises(ConfigurationError, match="'2026-W47' is no day; write latest, yesterday, or a day, 2026-11-23"):
+        day_meant("2026-W47", "--from", today, reported)
+
+
+def test_where_no_word_is_taken_none_is_advised() -> None:
+    with pytest.raises(ConfigurationError, match="'latest' is no day; write a day, 2026-11-23"):
+        day_of("latest", "--from")
