@@ -1,10 +1,11 @@
 """Who gets which alerts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from monitor.causes import CAUSES
+from runtime.faults import nearest
 from schemas.records import Alert, Severity
 
 RANKS: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -62,6 +63,15 @@ def recipients_of(alert: Alert, subscribers: Iterable[Subscriber]) -> list[str]:
     """The addresses and channels that the alert goes to at once, each once, in the subscribers' order."""
     at_once = (subscriber for subscriber in subscribers if subscriber.digest is None)
     return list(dict.fromkeys(subscriber.address for subscriber in at_once if subscriber.wants(alert)))
+
+
+def unknown_cameras(recipient: str, cameras: Iterable[str], known: Collection[str]) -> list[str]:
+    """A fault for each camera that somebody wants alerts of, and that there is not."""
+    return [
+        f"{recipient}: there is no camera {camera!r}; {nearest(camera, known)}"
+        for camera in dict.fromkeys(cameras)
+        if camera not in known
+    ]
 
 
 def channel_of(recipient: str) -> str | None:

@@ -10,7 +10,6 @@ Every fault of the whole file is named at once, as a ConfigurationError.
 """
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,8 +20,11 @@ from pydantic import AfterValidator, AwareDatetime, Field, PlainValidator, Valid
 
 from producers.simulator.conditions import Condition, parse_condition
 from producers.simulator.views import view_named
+from producers.sources import address_fault, missing_source
 from producers.zones import Zone, zone_from_mapping, zone_from_text
-from runtime.settings import Section, faults_of
+from runtime.faults import faults_of
+from runtime.settings import Section
+from runtime.toml import read_toml
 from schemas.errors import ConfigurationError
 
 SourceKind = Literal["recording", "live", "simulator"]
@@ -68,6 +70,12 @@ def _condition(value: object) -> Condition:
     return value if isinstance(value, Condition) else parse_condition(str(value))
 
 
+def _camera_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
+        raise ValueError("cameras are named with small letters, digits, '.', '_' and '-'; 64 characters at most")
+    return text
+
+
 def _utc(when: datetime) -> datetime:
     return when.astimezone(UTC)
 
@@ -94,7 +102,7 @@ class SimulatorConfig(Section):
 class CameraConfig(Section):
     """One camera, as described; `read_camera` makes it and says what is wrong."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    id: Annotated[str, AfterValidator(_camera_id)]
     "The camera: key of all its records."
     source: str = Field(min_length=1)
     "Where its pictures come from."
@@ -160,7 +168,7 @@ def read_camera(values: Mapping[str, object]) -> CameraConfig:
     try:
         camera = CameraConfig.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigurationError(name, [*faults_of(error), *faults]) from error
+        raise ConfigurationError(name, [*faults_of(error, CameraConfig), *faults]) from error
     if faults:
         raise ConfigurationError(name, faults)
     return camera
@@ -176,24 +184,32 @@ def load_cameras(path: Path) -> tuple[CameraConfig, ...]:
     cameras: list[CameraConfig] = []
     faults: list[str] = []
     tables = _tables(path)
-    for table in tables:
+    for number, table in enumerate(tables, 1):
         try:
             cameras.append(read_camera(table))
         except ConfigurationError as error:
-            faults += [f"{error.where}: {fault}" for fault in error.faults]
-    faults += _twice([str(table.get("id")) for table in tables], "camera")
+            where = error.where if table.get("id") else f"camera number {number}"
+            faults += [f"{where}: {fault}" for fault in error.faults]
+    faults += _twice([str(table["id"]) for table in tables if table.get("id")], "camera")
     if faults:
         raise ConfigurationError(str(path), faults)
     return tuple(cameras)
 
 
+def named_in(path: Path) -> tuple[str, ...]:
+    """The ids that a file's cameras have, whatever else is wrong with them; raises ConfigurationError as `load_cameras`."""
+    return tuple(str(table["id"]) for table in _tables(path) if table.get("id"))
+
+
+def missing_sources(path: Path) -> tuple[str, ...]:
+    """A fault for each camera of a file whose recording is not on this machine; raises ConfigurationError likewise."""
+    sources = [(table.get("id", ""), str(table.get("source", ""))) for table in _tables(path)]
+    found = [(name, missing_source(source)) for name, source in sources if source and kind_of(source) == "recording"]
+    return tuple(f"camera {name!r}: source: {fault}" for name, fault in found if fault)
+
+
 def _tables(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(str(path), [f"not TOML: {error}"]) from error
+    values = read_toml(path)
     tables = values.pop("cameras", None)
     if values:
         raise ConfigurationError(str(path), [f"{name}: not known here; cameras are [[cameras]]" for name in values])
@@ -220,6 +236,8 @@ def _misplaced(values: Mapping[str, object]) -> Iterator[str]:
     yield from _gate_faults(values, kind)
     if kind == "simulator":
         yield from _view_faults(str(values["source"]))
+    if kind == "live" and (fault := address_fault(str(values["source"]))):
+        yield f"source: {fault}"
 
 
 def _a(kind: SourceKind) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from monitor.rules.table import parse_rules, read_table
-from runtime.settings import MonitorSettings, checked_settings, faults_of
+from runtime.faults import faults_of
+from runtime.settings import MonitorSettings, checked_settings
 from schemas.errors import ConfigurationError
 
 DEFAULTS: Final = MonitorSettings()
@@ -46,7 +47,7 @@ def settings_with(path: Path, current: MonitorSettings) -> MonitorSettings:
     try:
         return MonitorSettings(**{**current.model_dump(), **given})
     except ValidationError as error:
-        raise ConfigurationError(str(path), faults_of(error)) from error
+        raise ConfigurationError(str(path), faults_of(error, MonitorSettings)) from error
 
 
 def _faults_of_settings(settings: dict[str, Any], where: str) -> list[str]:

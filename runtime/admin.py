@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from runtime.clients import as_broker_error, client_properties
+from runtime.clients import Admin, as_broker_error
 from runtime.settings import KafkaSettings
 from schemas.errors import TopicError
 from schemas.topics import WantedTopic, wanted_topics
@@ -38,7 +38,8 @@ class TopicAdmin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = AdminClient(client_properties(settings))
+        self._admin = Admin(settings)
+        self._client = self._admin.client
 
     def wanted(self) -> list[WantedTopic]:
         """What the table asks for."""
@@ -101,11 +102,7 @@ class TopicAdmin:
             time.sleep(0.05)
 
     def _partitions(self) -> dict[str, int]:
-        try:
-            topics = self._client.list_topics(timeout=TIMEOUT_S).topics
-        except KafkaException as error:
-            raise as_broker_error(error, self._settings.bootstrap_servers) from error
-        return {name: len(topic.partitions) for name, topic in topics.items()}
+        return {name: len(topic.partitions) for name, topic in self._admin.metadata(TIMEOUT_S).topics.items()}
 
     def _configs(self, wanted: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
         if not wanted:

@@ -5,7 +5,7 @@ settings ──► properties ──► Writer   bounded, idempotent, keyed by u
 """
 
 import contextlib
-import logging
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
-from runtime.settings import KafkaSettings, value_of
+from runtime.properties import SILENT, properties_of
+from runtime.settings import KafkaSettings
 from schemas.codec import Codec
 from schemas.errors import BrokerError, BrokerUnavailableError, RecordTooLargeError
 from schemas.records import Record
@@ -30,15 +32,13 @@ from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
 
-_SILENT = logging.getLogger("librdkafka")
-_SILENT.propagate = False
-_SILENT.addHandler(logging.NullHandler())
-"librdkafka's own lines repeat, at every try, what its error callback says."
-
 SEND_TIMEOUT_S = 120.0
 "How long an absent broker is waited for before a record is given up with an error."
 PARTITIONER = "murmur2_random"
 "Java's, and so everybody's: a camera's labels from another client lie in the same partition as its frames."
+
+_HOW_LONG = re.compile(r" \(after \d+ms in state .*\)$")
+"What librdkafka says behind a reason."
 
 Headers = list[tuple[str, bytes]]
 
@@ -84,13 +84,18 @@ class Outgoing:
 
 
 def client_properties(settings: KafkaSettings) -> dict[str, Any]:
-    """The librdkafka properties that every client shares; the user's own win."""
-    own = {name: value_of(value) for name, value in settings.properties.items()}
+    """The librdkafka properties that every client shares; the user's own win.
+
+    Raises:
+        ConfigurationError: names every one of the user's that cannot be read or that librdkafka refuses.
+
+    """
+    own = properties_of(settings)
     # The error callback only reports: librdkafka reconnects by itself. log_level 3 leaves errors; each is said once by us.
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "log_level": 3,
-        "logger": _SILENT,
+        "logger": SILENT,
         "error_cb": _ConnectionLog().on_error,
         "reconnect.backoff.max.ms": 2000,
         **own,
@@ -109,6 +114,40 @@ class _ConnectionLog:
         if now - self._said.get(error.code(), -60.0) >= 30.0:
             self._said[error.code()] = now
             log.warning("kafka connection trouble", code=error.name(), message=error.str())
+
+
+class Admin:
+    """An admin client, which knows why it reaches nobody: what librdkafka raises says only that it does not."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._servers = settings.bootstrap_servers
+        self._trouble = _Trouble()  # knows nothing of the client, which thus goes when we do
+        properties = client_properties(settings) | {"error_cb": self._trouble.on_error}
+        self.client = AdminClient(properties)
+        "Confluent's own."
+
+    def metadata(self, timeout_s: float) -> ClusterMetadata:
+        """What the cluster says of itself and its topics; raises BrokerUnavailableError, with the reason."""
+        try:
+            return self.client.list_topics(timeout=timeout_s)
+        except KafkaException as error:
+            self.client.poll(0)  # only now are the reasons handed over
+            raise as_broker_error(error, self._servers, self._trouble.reason) from error
+
+
+class _Trouble:
+    """Keeps why a client reaches nobody."""
+
+    reason = ""
+    "As librdkafka said it last, or more of it before; empty where it said nothing."
+
+    def on_error(self, error: KafkaError) -> None:
+        """Hear of an error of librdkafka."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            return
+        said = _HOW_LONG.sub("", error.str())
+        reason = said.partition("/bootstrap: ")[2] or said
+        self.reason = self.reason if reason in self.reason else reason
 
 
 def received(message: Message) -> Received:
@@ -133,13 +172,14 @@ def is_got_over(error: KafkaError) -> bool:
     return bool(error.retriable()) or error.code() == KafkaError._ALL_BROKERS_DOWN
 
 
-def as_broker_error(error: KafkaException, servers: str) -> BrokerError:
-    """Our error for one of librdkafka's."""
+def as_broker_error(error: KafkaException, servers: str, reason: str = "") -> BrokerError:
+    """Our error for one of librdkafka's; `reason` says more of why nobody answers than it does."""
     cause: KafkaError = error.args[0]
     unreachable = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
     if cause.code() in unreachable:
         return BrokerUnavailableError(
-            f"no Kafka broker answers at {servers} ({cause.str()}); check kafka.bootstrap_servers, or start one with 'roadwatch broker'"
+            f"no Kafka broker answers at {servers} ({reason or cause.str()}); check"
+            " kafka.bootstrap_servers and kafka.properties, or start one with 'roadwatch broker'"
         )
     return BrokerError(f"Kafka at {servers} refused: {cause.str()}")
 

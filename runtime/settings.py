@@ -4,53 +4,54 @@
     environment               ROADWATCH_KAFKA__BOOTSTRAP_SERVERS=kafka:9092     wins over the file
     a file for each secret    [mail] password_file = "/run/secrets/smtp"        never in logs
 
-All faults of a configuration are reported at once, as a ConfigurationError.
+All faults of a configuration are reported at once, as a ConfigurationError. Durations are written as
+`runtime.durations` reads them: `"10m"`, `"7d"`, `"PT10M"`.
 """
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import time, timedelta
-from email.utils import parseaddr
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
 )
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.durations import Duration, SomeTime
+from runtime.environment import PREFIX, Environment
+from runtime.faults import Place, fault_of, without
+from runtime.toml import read_toml
+from runtime.values import Address, ChannelName, Servers, TimeOfDay, Timezone, TopicPrefix, WebAddress
 from schemas.errors import ConfigurationError
 from schemas.records import Severity
 from schemas.topics import Names
 
-ENVIRONMENT_PREFIX = "ROADWATCH_"
+ENVIRONMENT_PREFIX = PREFIX
 DEFAULT_FILE = Path("roadwatch.toml")
+ENVIRONMENT = "environment"
+"Stands for a file's name in faults."
 FILE_VALUE = "file:"
 
 
 class Section(BaseModel):
-    """A section of the settings: frozen, and refusing names it does not know."""
+    """A section of the settings: frozen, and refusing names it does not know, and numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _known_timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"no time zone {name!r}; use an IANA name such as 'Europe/Berlin'") from error
-    return name
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class RegistrySettings(Section):
     """A Schema Registry that speaks Confluent's API."""
 
-    url: str
+    url: WebAddress
     "Such as `http://registry:8080/apis/ccompat/v7`."
     username: str | None = None
     "For basic authentication; None for none."
@@ -61,11 +62,11 @@ class RegistrySettings(Section):
 class KafkaSettings(Section):
     """The cluster, and how its topics are laid out."""
 
-    bootstrap_servers: str = "127.0.0.1:9092"
+    bootstrap_servers: Servers = "127.0.0.1:9092"
     "`host:port`, several with commas."
     properties: dict[str, str] = {}
     "Any librdkafka property, such as `security.protocol`; a value `file:/path` is read from that file."
-    topic_prefix: str = "roadwatch"
+    topic_prefix: TopicPrefix = "roadwatch"
     "Put before each topic's name with a dot."
     camera_partitions: int = Field(default=4, ge=1, le=1000)
     "Partitions of the topics that are keyed by camera: the most processors or monitors that can share the work."
@@ -102,7 +103,7 @@ class ModelSettings(Section):
     "A folder, or any fsspec address such as `s3://bucket/models`; while nothing is there, the model that ships serves."
     options: dict[str, str] = {}
     "What the address's file system wants to be told, such as `endpoint_url`; `file:/path` is read from that file."
-    poll: timedelta = timedelta(seconds=30)
+    poll: SomeTime = timedelta(seconds=30)
     "How often processors look at the registry by themselves; an event on the models topic makes them look at once."
 
 
@@ -120,23 +121,23 @@ class MonitorSettings(Section):
 
     group: str = "roadwatch-monitor"
     "The consumer group, which also names its changelog topics; with another kafka.topic_prefix, PREFIX-monitor."
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    timezone: Timezone = "UTC"
     "Where a day begins and ends, IANA name."
-    lateness: timedelta = timedelta(minutes=10)
+    lateness: Duration = timedelta(minutes=10)
     "Event time that a day waits after its end for records out of order."
-    label_patience: timedelta = timedelta(0)
+    label_patience: Duration = timedelta(0)
     "Event time that a day waits after its end for its cameras' labels to be complete."
-    label_horizon: timedelta = timedelta(days=7)
+    label_horizon: Duration = timedelta(days=7)
     "How long after a day has closed labels may still change its report, by the log's time."
-    revise_every: timedelta = timedelta(minutes=1)
+    revise_every: Duration = timedelta(minutes=1)
     "Late labels of so long make one revision of their day's report, by the log's time."
-    label_trust: dict[str, float] = {}
+    label_trust: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     "What a label source's word weighs where sources contradict each other, by source; 1 for those not named."
-    passage_timeout: timedelta = timedelta(seconds=15)
+    passage_timeout: SomeTime = timedelta(seconds=15)
     "Event time without a new frame after which a passage is over."
-    silence_after: timedelta = timedelta(hours=1)
+    silence_after: Duration = timedelta(hours=1)
     "Without a picture of any camera for so long, by the wall clock, an alert is raised; zero for never."
-    max_skew: timedelta = timedelta(minutes=5)
+    max_skew: Duration = timedelta(minutes=5)
     "A picture is rejected that was taken this much later than its prediction was logged."
     min_accuracy: float = Field(default=0.6, ge=0, le=1)
     "The day's accuracy below which an alert is raised."
@@ -148,31 +149,6 @@ class MonitorSettings(Section):
     "Where the cameras' state lies, in files without a name; None for the user's cache folder."
 
 
-def _address(text: str) -> str:
-    if "://" in text:  # not said: Apprise's hold secrets
-        raise ValueError("a URL is no mail address; name it under mail.channels, and give its name as channel")
-    _, address = parseaddr(text)
-    name, at, domain = address.partition("@")
-    if not (name and at and domain) or not text.isprintable():
-        raise ValueError(f"{text!r} is no mail address, such as 'team@example.org'")
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
-
-
-def _without_offset(at: time) -> time:
-    if at.tzinfo is not None:
-        raise ValueError("a time of day in monitor.timezone has no offset; write '07:00'")
-    return at
-
-
-TimeOfDay = Annotated[time, AfterValidator(_without_offset)]
-
-
-ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-
-
 class Channel(Section):
     """A channel other than mail, told by Apprise: a chat, a telephone, a webhook."""
 
@@ -180,14 +156,15 @@ class Channel(Section):
     "What subscriptions call it: small letters, digits, hyphens."
     url: SecretStr | None = None
     "Apprise's URL, such as `slack://…`, which holds secrets; better kept in a file."
-    url_file: Path | None = None
+    url_file: Path | None = Field(default=None, validate_default=True)
     "Holds the URL."
 
-    @model_validator(mode="after")
-    def _one_url(self) -> Self:
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError(f"channel {self.name!r} needs a url or a url_file, and not both")
-        return self
+    @field_validator("url_file")
+    @classmethod
+    def _one_url(cls, url_file: Path | None, info: ValidationInfo) -> Path | None:
+        if "url" in info.data and (info.data["url"] is None) == (url_file is None):
+            raise ValueError(f"channel {info.data.get('name', '')!r} needs a url or a url_file, and not both")
+        return url_file
 
 
 LONGEST_ESCALATION_HOURS = 90 * 24
@@ -199,7 +176,7 @@ class Subscription(Section):
 
     to: Address | None = None
     "The address; None for a channel."
-    channel: ChannelName | None = None
+    channel: ChannelName | None = Field(default=None, validate_default=True)
     "A channel's name, as `mail.channels` has it; None for an address."
     min_severity: Severity = "warning"
     "The least severe alert that is mailed."
@@ -214,16 +191,22 @@ class Subscription(Section):
     after_hours: float = Field(default=0, ge=0, le=LONGEST_ESCALATION_HOURS)
     "Only alerts that somebody else was told of so long ago and that nobody has acknowledged since; 0: at once."
 
-    @model_validator(mode="after")
-    def _one_recipient_at_one_pace(self) -> Self:
-        if (self.to is None) == (self.channel is None):
+    @field_validator("channel")
+    @classmethod
+    def _one_recipient(cls, channel: str | None, info: ValidationInfo) -> str | None:
+        if "to" in info.data and (info.data["to"] is None) == (channel is None):
             raise ValueError("a subscription needs an address (to) or a channel, and not both")
-        if self.digest and self.after_hours:
+        return channel
+
+    @field_validator("after_hours")
+    @classmethod
+    def _one_pace(cls, after_hours: float, info: ValidationInfo) -> float:
+        if (digest := info.data.get("digest")) and after_hours:
             raise ValueError(
-                f"digest is {self.digest!r} and after_hours is {self.after_hours:g}: a digest waits for nobody;"
+                f"digest is {digest!r} and after_hours is {after_hours:g}: a digest waits for nobody;"
                 " make two subscriptions of it"
             )
-        return self
+        return after_hours
 
 
 class MailSettings(Section):
@@ -258,13 +241,14 @@ class MailSettings(Section):
     subscriptions: tuple[Subscription, ...] = (Subscription(to="team@localhost"),)
     "Who gets which alerts."
 
-    @model_validator(mode="after")
-    def _no_login_in_the_clear(self) -> Self:
-        if self.username and self.security == "none":
+    @field_validator("username")
+    @classmethod
+    def _no_login_in_the_clear(cls, username: str | None, info: ValidationInfo) -> str | None:
+        if username and info.data.get("security") == "none":
             raise ValueError(
-                "username is set and security is 'none': a password is not sent in the clear; use 'starttls' or 'tls'"
+                "there is a login and security is 'none': no password goes in the clear; use 'starttls' or 'tls'"
             )
-        return self
+        return username
 
 
 class ServiceSettings(Section):
@@ -290,11 +274,7 @@ class Settings(BaseSettings):
     """All settings of all services."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="forbid",
-        nested_model_default_partial_update=True,
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -312,7 +292,7 @@ class Settings(BaseSettings):
     def _groups_beside_topics(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Services on topics of another prefix are other groups: they would else take the place of those that run."""
         kafka = given.get("kafka", {})
-        prefix = kafka.get("topic_prefix") if isinstance(kafka, dict) else kafka.topic_prefix
+        prefix = kafka.get("topic_prefix") if isinstance(kafka, dict) else getattr(kafka, "topic_prefix", None)
         if not prefix:
             return given
         sections = {name: given.get(name, {}) for name in GROUPS}
@@ -324,15 +304,37 @@ class Settings(BaseSettings):
         return {**given, **named}
 
 
-class _GivenEnvironment(EnvSettingsSource):
-    """The environment as a parameter, not as a global."""
+class _Given(Settings):
+    """Settings of what is given alone: the environment was read before."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        super().__init__(Settings)
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self._environment.items()}
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Settings as far as they are sound."""
+
+    settings: Settings
+    "With what stands there if nothing is said, where something faulty is said."
+    where: str
+    "The file, or the environment, or both: where the faults are."
+    faults: tuple[str, ...]
+    "Each in a line, of variables with their name; empty where all is sound."
+
+    def sound(self) -> Settings:
+        """The settings; raises ConfigurationError naming every fault."""
+        if self.faults:
+            raise ConfigurationError(self.where, list(self.faults))
+        return self.settings
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -342,57 +344,49 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         ConfigurationError: names every fault, where it stands and the value seen.
 
     """
-    path = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return checked_settings(_read_toml(path) if path else {}, environment, str(path or "environment"))
+    path = settings_file(file)
+    return draft_of(read_toml(path) if path else {}, environment, str(path or ENVIRONMENT)).sound()
+
+
+def settings_file(file: Path | None) -> Path | None:
+    """The file that was named, or `roadwatch.toml` if there is one; None without either."""
+    return file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
 
 
 def checked_settings(values: Mapping[str, Any], environment: Mapping[str, str], where: str) -> Settings:
     """Settings from values and the environment, which wins; raises ConfigurationError about `where`, naming every fault."""
+    return draft_of(values, environment, where).sound()
 
-    class _Loaded(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (_GivenEnvironment(environment), init_settings)
 
+def draft_of(values: Mapping[str, Any], environment: Mapping[str, str], where: str) -> Draft:
+    """Settings from values and the environment, which wins, as far as they are sound."""
+    told = Environment(environment, Settings)
+    given, unknown = told.over(values), told.unknown()
     try:
-        return _Loaded(**values)
+        return Draft(_Given(**given), _where(where, [], unknown), tuple(unknown))
+    except ValidationError as error:  # holds what was given, which may be secret
+        details = error.errors(include_url=False)
+    named = [(told.variable_of(detail["loc"]), fault_of(detail, Settings)) for detail in details]
+    written = [fault for variable, fault in named if not variable]
+    set_there = [*(f"{variable}: {fault}" for variable, fault in named if variable), *unknown]
+    sound = _without(given, [detail["loc"] for detail in details])
+    return Draft(sound, _where(where, written, set_there), (*written, *set_there))
+
+
+def _where(file: str, written: Sequence[str], set_there: Sequence[str]) -> str:
+    """What faults are in: a file, the environment, or both."""
+    if not set_there:
+        return file
+    return f"{file} and {ENVIRONMENT}" if written and file != ENVIRONMENT else ENVIRONMENT
+
+
+def _without(given: Mapping[str, Any], places: Sequence[Place]) -> Settings:
+    """Settings of what is given but for what is faulty, and but for its whole section where that does not suffice."""
+    try:
+        return _Given(**without(given, places))
     except ValidationError as error:
-        raise ConfigurationError(where, faults_of(error)) from error
-    except SettingsError as error:  # its cause holds what was given, which may be secret
-        raise ConfigurationError(where, [f"{error}; lists and tables are given as JSON"]) from None
-
-
-def faults_of(error: ValidationError) -> list[str]:
-    """Each fault that pydantic found, in a line: where, what, and the value seen unless it is secret."""
-    return [_fault(detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
-
-
-def _fault(where: tuple[int | str, ...], message: str, value: object) -> str:
-    name = ".".join(map(str, where)) or "settings"
-    shown = "" if _is_secret(name, value) else f" (seen: {value!r})"
-    return f"{name}: {message.removeprefix('Value error, ')}{shown}"
-
-
-def _is_secret(name: str, value: object) -> bool:
-    """Passwords, channels' URLs wherever somebody put them, and tables, which may hold either."""
-    url = isinstance(value, str) and "://" in value and name.startswith("mail.")
-    return "password" in name or "channel" in name or url or isinstance(value, dict)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(str(path), ["no such file"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(str(path), [f"not TOML: {error}"]) from error
+        faulty = {place[0] for place in (*places, *(detail["loc"] for detail in error.errors()))}
+    return _Given(**{name: value for name, value in given.items() if name not in faulty})
 
 
 def value_of(text: str) -> str:
@@ -411,3 +405,5 @@ def read_secret(path: Path) -> str:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
         raise ConfigurationError(str(path), [f"the secret cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError:  # its text holds the secret's bytes
+        raise ConfigurationError(str(path), ["the secret cannot be read: it is no text in UTF-8"]) from None

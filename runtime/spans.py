@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import ClusterMetadata
 
-from runtime.clients import Received, as_broker_error, client_properties, is_got_over, received
+from runtime.clients import Admin, Received, as_broker_error, client_properties, is_got_over, received
 from runtime.offsets import Offsets, Place
 from runtime.settings import KafkaSettings
 from schemas.errors import BrokerUnavailableError, TopicError
@@ -66,10 +66,7 @@ def cluster_of(settings: KafkaSettings) -> str:
 
 
 def _metadata(settings: KafkaSettings) -> ClusterMetadata:
-    try:
-        return AdminClient(client_properties(settings)).list_topics(timeout=TIMEOUT_S)
-    except KafkaException as error:
-        raise as_broker_error(error, settings.bootstrap_servers) from error
+    return Admin(settings).metadata(TIMEOUT_S)
 
 
 def read_all(settings: KafkaSettings, topic: str, timeout_s: float = 30.0) -> Iterator[Received]:

@@ -16,8 +16,12 @@ WEIGHED: Final = 2 * STARTS
 
 
 def chance_of_an_alarm(rule: Rule, truth: float, n: int) -> float:
-    """The chance that a day with n labels raises an alert, the days before being like it; exact (binomial)."""
-    return float(_chance_of_a_day(rule, truth, n) ** rule.for_days)
+    """The chance that a day with n labels raises an alert, the days before being like it; exact (binomial).
+
+    A window's days are one share. Windows overlap: of several in a row, nothing is known.
+    """
+    assert rule.window == 1 or rule.for_days == 1  # noqa: S101  # the caller's part
+    return float(_chance_of_a_day(rule, truth, n * rule.window) ** rule.for_days)
 
 
 def days_until(rule: Rule, truth: float, n: int, sure: float = 0.95) -> int | None:

@@ -1,5 +1,6 @@
 """A rule in sentences, and what it costs in numbers: for whoever writes a table of rules."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -28,7 +29,7 @@ class FalseAlarm:
     truth: float
     "The true share, which the threshold allows."
     n: int
-    "Labels that the rule looks at."
+    "Labels a day; a window of several holds as many times that."
     chance: float
     "Of an alert, each day."
 
@@ -129,10 +130,11 @@ def _promise(rule: Rule) -> str:
 
 
 def _has_chances(rule: Rule) -> bool:
-    """Shares of vehicles that labels are drawn from, held against a fixed threshold by themselves."""
+    """Shares of vehicles that labels are drawn from, held against a fixed threshold by themselves, each once."""
     measure = rule.measure
     drawn = measure.sums == "share" and len(measure.bounds) > 1 and measure.harm == "below"
-    return drawn and rule.bound != "anytime" and rule.threshold is not None
+    once = rule.window == 1 or rule.for_days == 1
+    return drawn and once and rule.bound != "anytime" and rule.threshold is not None
 
 
 def _false_alarms(rule: Rule) -> Iterator[FalseAlarm]:
@@ -140,7 +142,7 @@ def _false_alarms(rule: Rule) -> Iterator[FalseAlarm]:
         return
     assert rule.threshold is not None  # noqa: S101  # as was asked just now
     for truth in (round(rule.threshold + above, 4) for above in ABOVE if rule.threshold + above <= 1):
-        for n in (rule.min_n * times for times in TIMES):
+        for n in _labels_a_day(rule):
             yield FalseAlarm(truth, n, chance_of_an_alarm(rule, truth, n))
 
 
@@ -156,7 +158,8 @@ def _catches(rule: Rule) -> Iterator[Catch]:
 def _labels_a_day(rule: Rule) -> list[int]:
     if rule.weighs_days:
         return [*(max(rule.min_n // part, 1) for part in PARTS), rule.min_n * TIMES[-1]]
-    return [rule.min_n * times for times in TIMES]
+    least = math.ceil(rule.min_n / rule.window)
+    return [least * times for times in TIMES]
 
 
 def _days(rule: Rule, truth: float, n: int) -> int | None:

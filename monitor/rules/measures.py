@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from monitor.breaches import Bound
 from monitor.rules.history import ANY
+from monitor.signals import ERRORS, SIGNALS, STRUCTURE
 
 Sums = Literal["share", "mean", "classes", "count", "alone"]
 """How the figures of several days become one.
@@ -23,6 +24,8 @@ Place = Literal["all", "camera", "slice"]
 Subject = Literal["accuracy", "slice", "labels", "confidence", "picture", "latency"]
 """What somebody should look at when it is bad: the key of the actions."""
 
+COUNTED: Final = tuple(signal.name for signal in SIGNALS if signal not in (STRUCTURE, ERRORS))
+"Signals that a day's report tells of; the other two are judged as they come."
 DIMENSIONS: Final = ("zone", "hour", "light", "size", "weather")
 "Of slices; a rule may look at one of them, or at all."
 
@@ -56,6 +59,8 @@ class Measure:
     "What can be held against a threshold."
     befell: str = ""
     "What was true of the share: `were classified rightly`; empty for what is no share of things."
+    parts: tuple[str, ...] = ()
+    "What may stand for `*`; empty for any class."
 
 
 # A frame's neighbours show the same vehicle: shares of frames have no interval that could be believed, those of vehicles do.
@@ -143,6 +148,7 @@ MEASURES: Final = (
         harm="above",
         unit="deviations",
         places=("camera",),
+        parts=COUNTED,
     ),
     Measure(
         "gap",
@@ -167,14 +173,25 @@ BY_NAME: Final = {measure.name: measure for measure in MEASURES}
 
 @lru_cache(maxsize=1024)  # asked for with every rule, day and camera
 def measure_of(metric: str) -> Measure | None:
-    """The measure of a metric, its class or signal in the words; None for what is none."""
+    """The measure of a metric, its class or signal in the words; None for what is none, or has no such signal."""
     family, colon, of = metric.partition(":")
     if not colon:
         return BY_NAME.get(metric)
     found = BY_NAME.get(f"{family}:{ANY}")
-    if found is None or of in ("", ANY):
+    if found is None or of in ("", ANY) or (found.parts and of not in found.parts):
         return None
     return replace(found, name=metric, what=found.what.format(of=of), counts=found.counts.format(of=of))
+
+
+def metrics_like(metric: str) -> tuple[str, ...]:
+    """The metrics that one may have meant: those of its family, with the class that it names, else all."""
+    family, _, of = metric.partition(":")
+    named = [name for measure in MEASURES for name in _names(measure, of or ANY)]
+    return tuple(name for name in named if name.startswith(f"{family}:")) or tuple(named)
+
+
+def _names(measure: Measure, of: str) -> tuple[str, ...]:
+    return tuple(measure.name.replace(ANY, part) for part in measure.parts or (of,))
 
 
 def place_of(scope: str) -> Place | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from runtime.settings import faults_of
+from runtime.faults import faults_of
 from schemas.errors import RecordingError
 
 NAME: Final = "recording.json"

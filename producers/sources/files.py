@@ -91,6 +91,11 @@ class VideoSource:
         self._capture.release()
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The files of a folder that count as pictures, in the order of their names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
+
+
 class FolderSource:
     """A folder of pictures in the order of their names, `fps` a second. Unreadable ones are counted and left out."""
 
@@ -98,7 +103,7 @@ class FolderSource:
         """`started_at` is the first file's time of change unless given."""
         if not path.is_dir():
             raise SourceError(f"folder {str(path)!r} does not exist; check the source's path")
-        self._files = sorted(file for file in path.iterdir() if file.suffix.lower() in KINDS)
+        self._files = pictures_in(path)
         if not self._files:
             raise SourceError(f"folder {str(path)!r} holds no picture; known kinds are {', '.join(sorted(KINDS))}")
         self.counts = FileCounts()

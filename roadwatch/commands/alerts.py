@@ -1,8 +1,7 @@
 """`roadwatch alerts`: what is open, and what people say of it."""
 
-import re
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from roadwatch.announcing import login
-from roadwatch.context import AsJson, console, errors, print_json, printable, settings_of
+from roadwatch.commands.record.times import duration
+from roadwatch.context import AsJson, console, errors, print_json, print_whole, printable, settings_of, unbroken
 from schemas.errors import ConfigurationError, RecordError
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-SPAN = re.compile(r"(\d{1,5})([mhd])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 Why = Annotated[str, typer.Option("--reason", help="Why, for others to read.")]
 Who = Annotated[str | None, typer.Option("--by", help="Who says so; the name of your login if not given.")]
@@ -43,7 +41,7 @@ def list_alerts(
     if as_json:
         print_json([asdict(alert) | {"report": None} for alert in found])
     elif found:
-        console.print(_table(found))
+        print_whole(alert_table(found))
     else:
         console.print("No alert is open." if not everything else "There are no alerts.")
 
@@ -75,12 +73,12 @@ def silence(
             help="camera=gate, cause=fog, rule=accuracy; several with commas hold together.", show_default=False
         ),
     ],
-    span: Annotated[str, typer.Option("--for", help="How long: 30m, 12h, 7d.")] = "1d",
+    span: Annotated[str, typer.Option("--for", help="How long: 30m, 12h, 7d, 1w.")] = "1d",
     by: Who = None,
     reason: Why = "",
 ) -> None:
     """Send no alerts of a kind for a while; what is still open then is sent."""
-    until = datetime.now(UTC) + _span(span)
+    until = datetime.now(UTC) + duration(span, "--for")
     _send(settings_of(context), "silence", _checked(target), by, until, reason)
     console.print(f"Silent until {until:%Y-%m-%d %H:%M} UTC: {target}", markup=False, highlight=False)
 
@@ -94,13 +92,6 @@ def unsilence(
     """End a silence."""
     _send(settings_of(context), "unsilence", _checked(target), by, None, "")
     console.print(f"No longer silent: {target}", markup=False, highlight=False)
-
-
-def _span(text: str) -> timedelta:
-    found = SPAN.fullmatch(text)
-    if not found or int(found[1]) == 0:
-        raise ConfigurationError("--for", [f"{text!r} is no span such as 30m, 12h or 7d"])
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def _checked(target: str) -> str:
@@ -140,12 +131,13 @@ def _send(
         writer.flush()
 
 
-def _table(found: "list[Alert]") -> Table:
-    table = Table(box=None, header_style="bold")
+def alert_table(found: "list[Alert]") -> Table:
+    """A line for each alert; their ids are never broken."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Alert", "State", "Severity", "Since (UTC)", "Cause", "What"):
         table.add_column(heading, overflow="fold")
     for alert in found:
         name, cause, title = (Text(printable(text)) for text in (alert.alert_id, alert.cause or "–", alert.title))
         severity = Text(alert.severity, COLOURS[alert.severity])
         table.add_row(name, alert.state, severity, f"{alert.since:%Y-%m-%d %H:%M}", cause, title)
-    return table
+    return unbroken(table, 0)

@@ -1,46 +1,51 @@
 """`roadwatch config`: the settings in force, and their faults."""
 
-from collections.abc import Callable
-from typing import TypeVar
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roadwatch.context import AsJson, console, print_json, settings_of
+from roadwatch.context import AsJson, console, errors, print_json, settings_of
 from schemas.errors import ConfigurationError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from roadwatch.checking import Checked
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def check(context: typer.Context, as_json: AsJson = False) -> None:
-    """Read settings, cameras, rules, subscriptions and channels, and name every fault; exit code 2 when there is any."""
-    from monitor.channels import open_channels
-    from monitor.policies import rules_of, subscribers_of
-    from producers.cameras import load_cameras
+def check(
+    context: typer.Context,
+    elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--elsewhere", help="Only warn of secrets, recordings and other files that are not on this machine."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read settings, cameras, rules, subscriptions and channels, and name every fault; exit code 2 when there is any.
 
-    settings, faults = settings_of(context), list[str]()
-    cameras = _sound(faults, lambda: load_cameras(settings.cameras_file) if settings.cameras_file.exists() else ())
-    rules = _sound(faults, lambda: rules_of(settings.monitor))
-    _sound(faults, lambda: subscribers_of(settings.mail))
-    _sound(faults, lambda: tuple(open_channels(settings.mail)))
-    if faults:
-        raise ConfigurationError("settings", faults)
+    Nothing is connected to. Files that the settings name have to be on this machine, as they are where the services run.
+    """
+    from roadwatch.checking import check as checked
+
+    found = checked(context.obj.settings_file, os.environ, elsewhere=elsewhere)
+    for warning in found.warnings:
+        errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        print_json({"faults": [], "cameras": [camera.id for camera in cameras], "rules": [rule.name for rule in rules]})
-    else:
-        described = f"{len(cameras)} cameras" if cameras else f"no cameras ({settings.cameras_file} is not there)"
-        console.print(f"The settings are sound; {described}, {len(rules)} rules.")
+        print_json({name: getattr(found, name) for name in ("faults", "warnings", "cameras", "rules")})
+    if found.faults:
+        raise ConfigurationError("settings", found.faults)
+    if not as_json:
+        _say(found)
 
 
-def _sound(faults: list[str], read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    """What is read; nothing of what has faults, which join those that are known."""
-    try:
-        return read()
-    except ConfigurationError as error:
-        faults += [f"{error.where}: {fault}" for fault in error.faults]
-        return ()
+def _say(found: "Checked") -> None:
+    described = f"{len(found.cameras)} cameras" if found.cameras else f"no cameras ({found.cameras_file} is not there)"
+    text = f"The settings are sound; {described}, {len(found.rules)} rules."
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -56,8 +56,8 @@ def explain(
 ) -> None:
     """Say in words what each rule looks at and when it fires, and in numbers how often it is wrong and how fast it is.
 
-    The chances of rules about one day's share are exact (binomial); rules that weigh days together have a promise, and
-    the days until they notice are those of a typical course.
+    The chances of rules about the share of a day, or of a window of days, are exact (binomial); rules that weigh days
+    together have a promise, and the days until they notice are those of a typical course.
     """
     from monitor.rules.explaining import explained
 
@@ -96,15 +96,16 @@ def backtest(
     settings = settings_of(context)
     sets, first, last = chosen_rules(files, settings, "FILE"), _day(begin, "--from"), _day(end, "--to")
     reports = _reports(recording, settings)
+    days = _asked(reports, first, last)
     found = {
         each.name: [trouble for trouble in rejudged(each.rules, reports) if trouble.touches(first, last)]
         for each in sets
     }
     if as_json:
-        print_json({"days": [report.day for report in reports], "troubles": _plain(found)})
+        print_json({"days": days, "troubles": _plain(found)})
         return
     for name, troubles in found.items():
-        _print_troubles(name, troubles, reports)
+        _print_troubles(name, troubles, days)
 
 
 def _settings_with(file: Path | None, current: "MonitorSettings") -> "MonitorSettings":
@@ -144,7 +145,8 @@ def _print_rule(rule: "Rule", explanation: "Explanation") -> None:
         console.print(f"  {escape(sentence)}", highlight=False, soft_wrap=True)
     if explanation.false_alarms:
         rows = [(f"{each.truth:.0%}", each.n, f"{each.chance:.2%}") for each in explanation.false_alarms]
-        console.print(_grid("a false alarm, each day", rows))
+        window = f", over the labels of its {rule.window} days" if rule.window > 1 else ""
+        console.print(_grid(f"a false alarm, each day{window}", rows))
     if explanation.catches:
         rows = [(f"{each.truth:.0%}", each.n, _days(each.days)) for each in explanation.catches]
         console.print(_grid("days until a fall is noticed", rows))
@@ -184,6 +186,24 @@ def _reports(recording: Path | None, settings: "Settings") -> list["DayReport"]:
     return [*found.values()]
 
 
+def _asked(reports: list["DayReport"], first: str | None, last: str | None) -> list[str]:
+    """The days with a report, from one to another; raises ConfigurationError where there is none."""
+    from roadwatch.reporting.days import there
+
+    days = [report.day for report in reports]
+    asked = [day for day in days if (first or day) <= day <= (last or day)]
+    if first and last and first > last:
+        raise ConfigurationError("--to", [f"{last} is before {first}, which --from says: no day is between them"])
+    if not asked:
+        option = "--from" if first else "--to"
+        raise ConfigurationError(option, [f"no report of the days{_range(first, last)}; {there(days)}"])
+    return asked
+
+
+def _range(first: str | None, last: str | None) -> str:
+    return f"{f' from {first}' if first else ''}{f' to {last}' if last else ' on'}"
+
+
 def _plain(found: dict[str, list["Trouble"]]) -> dict[str, list[dict[str, Any]]]:
     return {
         name: [
@@ -202,9 +222,9 @@ def _plain(found: dict[str, list["Trouble"]]) -> dict[str, list[dict[str, Any]]]
     }
 
 
-def _print_troubles(name: str, troubles: list["Trouble"], reports: list["DayReport"]) -> None:
-    told, judged = _count(len(troubles), "trouble"), _count(len(reports), "day")
-    span = f"from {reports[0].day} to {reports[-1].day}"
+def _print_troubles(name: str, troubles: list["Trouble"], days: list[str]) -> None:
+    told, judged = _count(len(troubles), "trouble"), _count(len(days), "day")
+    span = f"from {days[0]} to {days[-1]}"
     console.print(f"\n[bold]{escape(name)}[/]: {told} in {judged}, {span}.", highlight=False, soft_wrap=True)
     if not troubles:
         return

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from monitor.policies import rules_of
 from roadwatch.rulefiles import monitor_values
-from runtime.settings import MonitorSettings, faults_of
+from runtime.faults import faults_of
+from runtime.settings import MonitorSettings
 from schemas.errors import ConfigurationError
 
 Rules = str | Path | None
@@ -27,6 +28,6 @@ def monitor_settings(rules: Rules, changes: Mapping[str, Any] | None, base: Moni
     try:
         settings = MonitorSettings.model_validate({**given, **(changes or {}), **own})
     except ValidationError as error:
-        raise ConfigurationError("monitor={…}", faults_of(error)) from error
+        raise ConfigurationError("monitor={…}", faults_of(error, MonitorSettings)) from error
     rules_of(settings)
     return settings

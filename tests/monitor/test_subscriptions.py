@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.policies import subscribers_of
-from monitor.subscriptions import Subscriber, channel_of, recipients_of
+from monitor.subscriptions import Subscriber, channel_of, recipients_of, unknown_cameras
 from runtime.settings import MailSettings, Subscription
 from schemas.errors import ConfigurationError
 from schemas.records import AlertState, Severity
@@ -105,6 +105,12 @@ def test_somebody_has_to_be_told_first() -> None:
         subscribers_of(MailSettings(subscriptions=waiting))
     first = Subscription(to="c@example.com", digest="daily")
     assert [s.after_hours for s in subscribers_of(MailSettings(subscriptions=(*waiting, first)))] == [4, 4, 0]
+
+
+def test_a_camera_that_there_is_not_is_told_once() -> None:
+    assert unknown_cameras("a@example.org", ["gat", "gate", "gat"], ["gate"]) == [
+        "a@example.org: there is no camera 'gat'; the nearest: gate"
+    ]
 
 
 def test_a_channel_is_told_from_an_address() -> None:

@@ -113,7 +113,7 @@ def test_a_file_without_cameras_says_how_to_begin(tmp_path: Path, text: str, sai
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="No such file"):
+    with pytest.raises(ConfigurationError, match="no such file"):
         load_cameras(tmp_path / "none.toml")
 
 

@@ -156,9 +156,9 @@ def test_a_silence_is_ended(run: Run, topics: Topics) -> None:
     assert (action.kind, action.target, action.until) == ("unsilence", "rule=accuracy", None)
 
 
-@pytest.mark.parametrize("span", ["", "0h", "h", "2w", "-1d", "1.5h", "99999999999d"])
+@pytest.mark.parametrize("span", ["", "0h", "h", "2y", "-1d", "90", "99999999999d"])
 def test_a_span_that_is_none_is_refused(run: Run, topics: Topics, span: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"'{span}' is no span such as 30m, 12h or 7d"):
+    with pytest.raises(ConfigurationError, match=rf"'{span}' .*; write 90s, 10m, 6h, 3d, 1w, or ISO 8601"):
         run("silence", "camera=gate", "--for", span)
     assert topics.sent == []
 
@@ -182,3 +182,12 @@ def test_a_target_that_is_none_is_refused(run: Run, topics: Topics, command: str
 def test_without_a_broker_it_says_what_to_do(run: Run) -> None:
     with pytest.raises(BrokerUnavailableError, match=r"kafka\.bootstrap_servers"):
         run("silence", "camera=gate")
+
+
+def test_an_id_is_shown_as_it_is(run: Run, topics: Topics) -> None:
+    """`:school:` in it is no picture of a school."""
+    school = "incident:school:1772511508425000"
+    topics.alerts.append(Codec().encode(alert(alert_id=school, camera_id="school", title=":fog: at :school:")))
+    said = run("list")
+    assert school in said
+    assert ":fog: at :school:" in said

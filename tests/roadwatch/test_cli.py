@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -39,6 +41,7 @@ def test_every_command_says_what_it_does(path: tuple[str, ...]) -> None:
             assert parameter.help, f"{path} {parameter.name} is not explained"
 
 
+MAKE_FOLDERS = ("up", "demo", "broker", "inbox")
 MISTAKES = [
     (("--settings", "none.toml", "config", "check"), 2, "no such file"),
     (("camera", "--source", "missing.mp4", "--zone", "a: 0,0 9,0 9,9"), 2, "missing.mp4"),
@@ -52,6 +55,11 @@ MISTAKES = [
     (("models", "evaluate", "none"), 2, "none"),
     (("models", "show", "none"), 1, "no version 'none'"),
     (("demo", "--video", "none.mp4"), 2, "none.mp4"),
+    *(((command, "--folder", "/proc/none"), 2, "/proc/none cannot be written") for command in MAKE_FOLDERS),
+    *(((command, "--folder", __file__), 2, "test_cli.py is a file") for command in MAKE_FOLDERS),
+    (("broker", "--port", "99999"), 2, "'--port'"),
+    (("broker", "--port", "-5"), 2, "'--port'"),
+    (("inbox", "--port", "99999"), 2, "'--port'"),
     (("passes", "none.mp4", "--zone", "a: 0,0 9,0 9,9"), 2, "none.mp4"),
 ]
 
@@ -88,7 +96,7 @@ def test_faults_of_what_the_settings_name_are_told_at_once(tmp_path: Path) -> No
     done = _run(tmp_path, "config", "check")
     assert done.returncode == 2
     for said in (
-        "cameras.toml: camera ''",
+        "cameras.toml: camera number 1",
         "rules.toml: rule 'mine'",
         "a@example.org: 'fogg' is no cause",
         "channel 'ops': Apprise cannot read its URL",
@@ -100,3 +108,70 @@ def test_sound_settings_say_what_they_name(tmp_path: Path) -> None:
     done = _run(tmp_path, "config", "check", "--json")
     assert (done.returncode, json.loads(done.stdout)["cameras"]) == (0, [])
     assert "accuracy" in json.loads(done.stdout)["rules"]
+
+
+def test_the_version_is_the_distribution_s(tmp_path: Path) -> None:
+    done = _run(tmp_path, "--version")
+    assert (done.returncode, done.stdout) == (0, f"roadwatch {version('roadwatch')}\n")
+
+
+@pytest.mark.parametrize(
+    "command", [("config", "show"), ("config", "check"), ("--version",), ("--help",)], ids=" ".join
+)
+def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "roadwatch", *command],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: the output cannot be written or read: No space left on device"]
+
+
+INTERRUPT_AN_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from roadwatch.cli import main
+"""
+
+
+def test_ctrl_c_while_modules_are_imported_ends_without_a_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPT_AN_IMPORT], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+HEARTBEATS = [
+    (0, 0, "well"),
+    (-60, 1, "not well: last sign of life 6"),
+    (3600, 1, "not well: last sign of life in"),
+]
+
+
+@pytest.mark.parametrize(("offset_s", "code", "said"), HEARTBEATS)
+def test_a_service_is_well_whose_last_sign_of_life_was_just_now(
+    tmp_path: Path, offset_s: float, code: int, said: str
+) -> None:
+    file = tmp_path / "alive"
+    file.touch()
+    os.utime(file, (time.time() + offset_s,) * 2)
+    done = _run(tmp_path, "health", ROADWATCH_SERVICE__HEARTBEAT_FILE=str(file))
+    assert done.stdout.startswith(said)
+    assert done.returncode == code
+
+
+def test_a_folder_is_no_sign_of_life(tmp_path: Path) -> None:
+    done = _run(tmp_path, "health", ROADWATCH_SERVICE__HEARTBEAT_FILE=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "service.heartbeat_file" in done.stderr

@@ -66,7 +66,10 @@ def test_all_faults_of_settings_and_rules_are_told_at_once(run: Run, tmp_path: P
     with pytest.raises(ConfigurationError) as caught:
         run("check", "bad.toml")
     assert caught.value.where == "bad.toml"
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["monitor.min_labels", *["rule 'strict'"] * 2]
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "monitor.min_labels",
+        *["rule 'strict' (number 2)"] * 2,
+    ]
 
 
 def test_settings_beside_rules_are_said_to_be_for_backtests(run: Run, tmp_path: Path) -> None:
@@ -106,6 +109,38 @@ def test_only_the_troubles_of_some_days_are_told(run: Run) -> None:
     assert len(run(*backtest, "--from", "2026-03-04", "--to", "2026-03-04")["troubles"]["strict"]) == 1
     with pytest.raises(ConfigurationError, match="--from"):
         run(*backtest, "--from", "yesterday")
+
+
+def test_days_that_no_report_tells_of_are_not_judged(run: Run) -> None:
+    """Nothing is said of days that were not there, and of those that were not asked for."""
+    backtest = ("backtest", "strict.toml", "--recording", "live")
+    assert "0 troubles in 1 day, from 2026-03-05 to 2026-03-05" in run(*backtest, "--from", "2026-03-05")
+    assert run(*backtest, "--to", "2026-03-03", "--json")["days"] == ["2026-03-02", "2026-03-03"]
+    there = "there are reports of 2026-03-02 to 2026-03-05"
+    with pytest.raises(ConfigurationError, match=f"--from.*\n.*no report of the days from 2026-04-01 on; {there}"):
+        run(*backtest, "--from", "2026-04-01")
+    with pytest.raises(ConfigurationError, match=f"--to.*\n.*no report of the days to 2026-03-01; {there}"):
+        run(*backtest, "--to", "2026-03-01")
+    with pytest.raises(ConfigurationError, match="2026-03-02 is before 2026-03-04, which --from says"):
+        run(*backtest, "--from", "2026-03-04", "--to", "2026-03-02")
+
+
+def test_a_window_is_explained_by_the_labels_of_a_day(run: Run, tmp_path: Path) -> None:
+    """Seven days of 15 labels are a window of 105, the first that has a hundred."""
+    week = '[[rules]]\nname = "week"\nmetric = "accuracy"\nthreshold = 0.7\nmin_n = 100\nwindow = 7\n'
+    (tmp_path / "week.toml").write_text(week)
+    (tmp_path / "day.toml").write_text(week.replace("window = 7", "window = 1").replace("100", "105"))
+    (weekly,), (daily,) = run("explain", "week.toml", "--json"), run("explain", "day.toml", "--json")
+    first, alone = weekly["false_alarms"][0], daily["false_alarms"][0]
+    assert (first["n"], alone["n"]) == (15, 105)
+    assert first["chance"] == alone["chance"]
+    assert "over the labels of its 7 days" in run("explain", "week.toml")
+
+
+def test_windows_in_a_row_have_no_chance_that_could_be_told(run: Run, tmp_path: Path) -> None:
+    """They overlap: the chance of one is not that of all."""
+    (tmp_path / "both.toml").write_text(STRICT + "window = 7\nfor_days = 2\n")
+    assert "No chance of a false alarm can be told" in run("explain", "both.toml")
 
 
 def test_without_reports_there_is_nothing_to_judge(run: Run, tmp_path: Path) -> None:

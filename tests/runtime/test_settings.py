@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.clients import client_properties
-from runtime.settings import KafkaSettings, Settings, load_settings, read_secret
+from runtime.settings import KafkaSettings, Settings, draft_of, load_settings, read_secret
 from schemas.errors import ConfigurationError
 
 
@@ -57,7 +57,11 @@ def test_a_password_is_hidden_when_settings_are_shown(tmp_path: Path) -> None:
 def test_librdkafka_properties_pass_through_and_secrets_come_from_files(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("hunter2\n", encoding="utf-8")
-    file = _file(tmp_path, f'[kafka.properties]\n"sasl.password" = "file:{secret}"\n"security.protocol" = "SASL_SSL"')
+    file = _file(
+        tmp_path,
+        f'[kafka.properties]\n"sasl.password" = "file:{secret}"\n"security.protocol" = "SASL_SSL"\n'
+        '"sasl.mechanism" = "SCRAM-SHA-512"\n"sasl.username" = "roadwatch"',
+    )
     properties = client_properties(load_settings(file, {}).kafka)
     assert (properties["sasl.password"], properties["security.protocol"]) == ("hunter2", "SASL_SSL")
 
@@ -77,6 +81,42 @@ def test_groups_are_named_after_the_topics_prefix(tmp_path: Path) -> None:
         "again-monitor",
         "post",
     )
+
+
+def test_what_is_not_given_is_not_taken_for_given(tmp_path: Path) -> None:
+    """`roadwatch up` starts a broker where none is named, whatever else is said of Kafka."""
+    settings = load_settings(_file(tmp_path, '[kafka]\ntopic_prefix = "x"'), {"ROADWATCH_MAIL__SENDER": "a@b.c"})
+    assert settings.kafka.model_fields_set == {"topic_prefix"}
+    assert settings.mail.model_fields_set == {"sender", "group"}
+
+
+def test_a_secret_that_is_no_text_is_named_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff\xfehunter2")
+    with pytest.raises(ConfigurationError, match="no text in UTF-8") as refusal:
+        read_secret(tmp_path / "secret")
+    assert refusal.value.__cause__ is None
+
+
+def test_a_draft_has_what_is_sound() -> None:
+    """Of a list, all items but the faulty; of a section, all but the faulty settings."""
+    wishes = [{"to": "a@example.org"}, {"to": "nobody"}]
+    values = {"mail": {"port": 0, "host": "kept", "subscriptions": wishes}, "kafka": "x"}
+    draft = draft_of(values, {}, "x.toml")
+    assert [fault.split(":")[0] for fault in draft.faults] == ["kafka", "mail.port", "mail.subscriptions.1.to"]
+    mail = draft.settings.mail
+    assert (mail.host, mail.port, [wish.to for wish in mail.subscriptions]) == ("kept", 1025, ["a@example.org"])
+
+
+def test_a_faulty_value_does_not_hide_that_two_others_do_not_go_together(tmp_path: Path) -> None:
+    file = _file(tmp_path, '[mail]\nport = 0\nusername = "team"\n[[mail.subscriptions]]\nmin_severity = "x"')
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(file, {})
+    assert [fault.split(":")[0] for fault in refusal.value.faults] == [
+        "mail.port",
+        "mail.username",
+        "mail.subscriptions.0.channel",
+        "mail.subscriptions.0.min_severity",
+    ]
 
 
 def test_groups_are_ours_without_a_prefix() -> None:
@@ -103,6 +143,12 @@ def test_a_channels_url_is_not_said_in_a_fault(tmp_path: Path, given: str) -> No
     """Wherever somebody put it."""
     with pytest.raises(ConfigurationError) as refusal:
         load_settings(_file(tmp_path, given), {})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_login_in_an_address_is_not_said_in_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"schema_registry\.url") as refusal:
+        load_settings(_file(tmp_path, '[kafka.schema_registry]\nurl = "htp://anne:hunter2@registry"'), {})
     assert "hunter2" not in str(refusal.value)
 
 
@@ -141,3 +187,10 @@ def test_digests_have_a_time_of_day_without_an_offset(tmp_path: Path) -> None:
         assert load_settings(_file(tmp_path, f"[mail]\ndigest_at = {given}"), {}).mail.digest_at == time(6, 30)
     with pytest.raises(ConfigurationError, match="has no offset"):
         load_settings(_file(tmp_path, '[mail]\ndigest_at = "07:00+01:00"'), {})
+
+
+@pytest.mark.parametrize("trust", ["nan", "inf", "-1.0"])
+def test_a_source_is_trusted_by_a_number_from_0_on(tmp_path: Path, trust: str) -> None:
+    """Else nothing could be weighed against it."""
+    with pytest.raises(ConfigurationError, match=r"monitor\.label_trust\.ann"):
+        load_settings(_file(tmp_path, f"[monitor.label_trust]\nann = {trust}"), {})

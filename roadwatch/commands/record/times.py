@@ -4,9 +4,8 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from runtime.durations import some_time_of
 from schemas.errors import ConfigurationError
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def instant(text: str, timezone: str, option: str) -> datetime:
@@ -30,13 +29,13 @@ def instant(text: str, timezone: str, option: str) -> datetime:
 
 
 def duration(text: str, option: str) -> timedelta:
-    """How long: 90s, 10m, 2h, 1d; longer than nothing.
+    """How long, as `runtime.durations` reads it; longer than nothing.
 
     Raises:
         ConfigurationError: no duration; names the option.
 
     """
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", text.strip())
-    if not found or not float(found[1]):
-        raise ConfigurationError(option, [f"{text!r} is no duration; write 90s, 10m, 2h or 1d"])
-    return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+    try:
+        return some_time_of(text)
+    except ValueError as error:
+        raise ConfigurationError(option, [str(error)]) from error
