@@ -28,6 +28,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from models.card import Card, parse_card
 from models.preprocessing import Preprocessing
 from schemas.errors import ModelError
+from schemas.labels import CLASS_NAME
 
 MANIFEST: Final = "bundle.json"
 REFERENCE: Final = "reference.onnx"
@@ -47,7 +48,7 @@ SHIPPED: Final[Mapping[str, Path]] = {"bundled": BUNDLED, "fast": BUNDLED.with_n
 "Bundles that come with the distribution, by the names that people give them: `fast` costs a fourth."
 
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Label = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+Label = Annotated[str, Field(pattern=f"^{CLASS_NAME}$")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Comparison:
     slices: Mapping[Slice, Counts] = field(default_factory=dict)
     "The same by class and by camera."
     revised: int = 0
-    "Outcomes that a correction of their label changed."
+    "Outcomes that were counted, and changed or taken out when their label was corrected or taken back."
     decision: Decision | None = None
     "None while it goes on. A decision stands: what comes later adds to the counts alone."
 
@@ -172,12 +172,13 @@ class Comparison:
         """Count one more vehicle, and decide if that suffices."""
         return _decided(_counted(self, outcome, 1))
 
-    def with_revision(self, before: Outcome, after: Outcome) -> "Comparison":
-        """Count a vehicle whose label was corrected as what it is now.
+    def with_revision(self, before: Outcome, after: Outcome | None) -> "Comparison":
+        """Count a vehicle whose label was corrected as what it is now; no longer, where its label was taken back.
 
-        The test's promise holds as long as nobody corrects more eagerly where one of the models was wrong.
+        The test's promise holds as long as nobody corrects, or takes back, more eagerly where one of the models was wrong.
         """
-        return _decided(replace(_counted(_counted(self, before, -1), after, 1), revised=self.revised + 1))
+        without = replace(_counted(self, before, -1), revised=self.revised + 1)
+        return _decided(_counted(without, after, 1) if after else without)
 
     def snapshot(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -390,7 +391,7 @@ def _warnings(comparison: Comparison, slices: Iterable[SliceEvidence]) -> Iterab
                 f" alone was right on {part.counts.champion}, the challenger alone on {part.counts.challenger}"
             )
     if comparison.revised:
-        yield f"labels corrected after they were counted: {comparison.revised}"
+        yield f"labels corrected or taken back after they were counted: {comparison.revised}"
 
 
 def _number(logarithm: NDArray[np.float64]) -> float:

@@ -2,7 +2,10 @@
 
     champion's predictions ──┐
     challenger's predictions ┼──► a vehicle's frames that both classified ──► two verdicts ──┐
-    labels ──────────────────┴──► its newest label ──────────────────────────────────────────┴──► an outcome
+    labels ──────────────────┴──► what they say together ────────────────────────────────────┴──► an outcome
+
+Of each source the newest word holds, or none where it was taken back; of those the class whose sources weigh more, of two
+alike the newest: as in the monitor.
 
 Predictions wait for their label, and labels for their vehicle, within bounds; what fell out is counted.
 """
@@ -15,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 
 from models.comparison import Outcome
 from schemas.ids import frame_id, parse_id
+from schemas.labels import require_sound
 from schemas.records import CLASSIFIED, Label, Prediction
 
 Role = Literal["champion", "challenger"]
@@ -39,23 +43,32 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """A vehicle that was counted, or counted anew after its label was corrected."""
+    """A vehicle that was counted, or counted anew after its label was corrected or taken back."""
 
     vehicle: str
     "Its passage's id; the frame's where it has no passage."
-    outcome: Outcome
-    "How both models did."
+    outcome: Outcome | None
+    "How both models did; None: its label was taken back, and it counts no longer."
     before: Outcome | None = None
     "How it was counted until now; None: it was not."
 
 
 class _Given(NamedTuple):
-    """A label; of two for one vehicle, the greater one holds."""
+    """A word; of two of one source, the greater one holds."""
+
+    labelled_at: datetime
+    label_id: str
+    label: str | None
+    "None: the source has taken back its word."
+    weight: float
+
+
+class _Said(NamedTuple):
+    """A word that stands."""
 
     labelled_at: datetime
     label_id: str
     label: str
-    weight: float
 
 
 _Vote = Mapping[str, float]
@@ -85,26 +98,35 @@ class _Settled:
     frames: tuple[str, ...]
     verdicts: Mapping[Role, str | None]
     outcome: Outcome | None
-    "None: the models have no frame of it in common."
+    "None: it is not counted. The models have no frame of it in common, or its label was taken back."
 
 
 class Pairing:
     """Brings predictions and labels together; give it everything in any order, and it gives outcomes."""
 
-    def __init__(self, champion: str, challenger: str, *, labels_follow: bool, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        champion: str,
+        challenger: str,
+        *,
+        labels_follow: bool,
+        bounds: Bounds | None = None,
+        trust: Mapping[str, float] | None = None,
+    ) -> None:
         """Take the two versions; others are passed over.
 
         `labels_follow` says that labels may still come: else all were given first, and only vehicles that can have
-        one are kept.
+        one are kept. `trust` is what a source's word weighs where sources differ, 1 for those not named.
         """
         if champion == challenger:
             raise ValueError(f"{champion} cannot be compared with itself")
         self._roles: dict[str, Role] = {champion: "champion", challenger: "challenger"}
         self._follow = labels_follow
         self._bounds = bounds or Bounds()
+        self._trust = trust or {}
         self._vehicles: OrderedDict[str, _Vehicle] = OrderedDict()
         self._settled: OrderedDict[str, _Settled] = OrderedDict()
-        self._labels: OrderedDict[str, _Given] = OrderedDict()
+        self._labels: OrderedDict[str, dict[str, _Given]] = OrderedDict()
         self._labelled: dict[str, set[str]] = {}
         self._labelled_epochs: set[tuple[str, str]] = set()
         self._of_frame: dict[str, str] = {}
@@ -114,19 +136,20 @@ class Pairing:
         "What is not in the outcomes, by reason."
 
     def take_label(self, label: Label) -> list[Paired]:
-        """Take a label in; the same one twice counts once, and of several for a vehicle the newest holds.
+        """Take a label in; the same one twice counts once, of several of a source the newest holds.
 
         Raises:
-            DecodingError: it labels a frame whose id is none.
+            DecodingError: it cannot be counted: it labels what is no thing, or says what is no class.
 
         """
-        target = label.passage_id or label.frame_id
-        if target is None or label.label is None:
+        target = require_sound(label).passage_id or label.frame_id
+        if target is None:
             return []
         given = _Given(label.labelled_at, label.label_id, label.label, label.weight)
-        if target in self._labels and self._labels[target][:2] >= given[:2]:
+        before = self._labels.get(target, {}).get(label.source)
+        if before and before[:2] >= given[:2]:
             return []
-        self._remember(target, given, label.frame_id is not None and label.passage_id is None)
+        self._remember(target, label.source, given, label.frame_id is not None and label.passage_id is None)
         return list(self._relabelled(self._of_frame.get(target, target)))
 
     def take_prediction(self, prediction: Prediction) -> list[Paired]:
@@ -143,17 +166,17 @@ class Pairing:
     def settle_all(self) -> list[Paired]:
         """Count every labelled vehicle that waits, in the order of their labels: nothing more will come."""
         waiting = (key for keys in self._labelled.values() for key in keys if key in self._vehicles)
-        ordered = sorted((self._label_of(key), key) for key in waiting)
+        ordered = sorted((given, key) for key in waiting if (given := self._label_of(key)))
         return [paired for _, key in ordered if (paired := self._settle(key))]
 
     def weighted(self) -> int:
         """How many labels stand for more vehicles than one."""
-        return sum(given.weight != 1 for given in self._labels.values())
+        return sum(given.weight != 1 for words in self._labels.values() for given in words.values() if given.label)
 
     def waiting(self) -> dict[str, int]:
         """What waits for its other half now."""
         known = self._vehicles.keys() | self._settled.keys()
-        alone = sum(self._of_frame.get(target, target) not in known for target in self._labels)
+        alone = sum(self._of_frame.get(target, target) not in known for target in self._labels if self._stands(target))
         return {
             "vehicles that wait for a label": len(self._vehicles),
             "labels whose vehicle was not seen": alone,
@@ -168,11 +191,11 @@ class Pairing:
         self._seen_until[key] = at
         return before is None or int(at.timestamp()) > int(before.timestamp())
 
-    def _remember(self, target: str, given: _Given, of_frame: bool) -> None:
+    def _remember(self, target: str, source: str, given: _Given, of_frame: bool) -> None:
         if of_frame:
             ref = parse_id(target)
             self._labelled_epochs.add((ref.camera_id, ref.epoch))
-        self._labels[target] = given
+        self._labels.setdefault(target, {})[source] = given
         if len(self._labels) > self._bounds.most_labels:
             self._forget_label()
 
@@ -187,16 +210,19 @@ class Pairing:
         if key in self._settled:
             yield from self._revised(key)
         elif key in self._vehicles:
-            camera = self._vehicles[key].camera_id
-            self._labelled.setdefault(camera, set()).add(key)
-            yield from self._due(camera)
+            labelled = self._labelled.setdefault(self._vehicles[key].camera_id, set())
+            if self._label_of(key):
+                labelled.add(key)
+                yield from self._due(self._vehicles[key].camera_id)
+            else:
+                labelled.discard(key)
 
     def _revised(self, key: str) -> Iterator[Paired]:
         settled = self._settled[key]
-        if settled.outcome is None:
+        if not settled.verdicts:
             return
-        given = max(self._labels[name] for name in (key, *settled.frames) if name in self._labels)
-        outcome = _outcome(settled.camera_id, given.label, settled.verdicts)
+        given = self._said_of(key, *settled.frames)
+        outcome = _outcome(settled.camera_id, given.label, settled.verdicts) if given else None
         if outcome != settled.outcome:
             self._settled[key] = _Settled(settled.camera_id, settled.frames, settled.verdicts, outcome)
             yield Paired(key, outcome, settled.outcome)
@@ -207,7 +233,7 @@ class Pairing:
         if key in self._settled:
             self.losses["frames that came after their vehicle was counted"] += 1
             return False
-        labelled = key in self._labels or prediction.frame_id in self._labels
+        labelled = self._stands(key) or self._stands(prediction.frame_id)
         if not (labelled or self._follow or (prediction.camera_id, prediction.epoch) in self._labelled_epochs):
             self.losses["frames of vehicles without a label"] += 1
             return False
@@ -246,6 +272,8 @@ class Pairing:
 
     def _settle(self, key: str) -> Paired | None:
         given = self._label_of(key)
+        if given is None:
+            return None
         vehicle = self._removed(key)
         common = [votes for votes in vehicle.votes.values() if len(votes) == len(ROLES)]
         if not common:
@@ -259,9 +287,25 @@ class Pairing:
         self._keep(key, _Settled(vehicle.camera_id, tuple(vehicle.frame_ids()), verdicts, outcome))
         return Paired(key, outcome)
 
-    def _label_of(self, key: str) -> _Given:
-        names = (key, *self._vehicles[key].frame_ids())
-        return max(self._labels[name] for name in names if name in self._labels)
+    def _label_of(self, key: str) -> _Said | None:
+        return self._said_of(key, *self._vehicles[key].frame_ids())
+
+    def _said_of(self, *targets: str) -> _Said | None:
+        """What the words on a vehicle and its frames say together; None where none stands."""
+        newest: dict[str, _Said] = {}
+        for target in targets:
+            for source, word in self._labels.get(target, {}).items():
+                if word.label is not None:
+                    said = _Said(word.labelled_at, word.label_id, word.label)
+                    newest[source] = max(said, newest.get(source, said))
+        weights: dict[str, float] = defaultdict(float)
+        for source, said in newest.items():
+            weights[said.label] += self._trust.get(source, 1.0)
+        return max(newest.values(), key=lambda said: (weights[said.label], said), default=None)
+
+    def _stands(self, target: str) -> bool:
+        """Whether a source says something of it that was not taken back."""
+        return any(word.label is not None for word in self._labels.get(target, {}).values())
 
     def _keep(self, key: str, settled: _Settled) -> None:
         self._settled[key] = settled

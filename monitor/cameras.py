@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from monitor.chunks import SIZE, Place
 from monitor.findings import FIELDS, finding_of, plain_finding
 from monitor.integrity import Integrity
+from monitor.labelling import Variety
 from monitor.signals import Watches
 from monitor.windows import Calendar, span_us
 from schemas.records import Finding
@@ -102,6 +103,13 @@ class Span:
     "Frames in chunks below this number are late: known from frames alone."
     forgotten: int = 0
     "Chunks below this number are gone, and what they held was counted."
+    closed: int = 0
+    "Chunks below this number hold nothing of days after the newest closed one."
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds chunks that days after the newest closed one may need."""
+        return bool(self.runs) and self.runs[-1][1] >= self.closed
 
     def include(self, number: int) -> None:
         """Let it reach to that chunk. Runs that are close are one: looking for a chunk that is not there costs little."""
@@ -139,7 +147,9 @@ class OpenDay:
     cutoff_ms: int | None = None
     "When the record was logged at which it stopped waiting for labels; None before that."
     kept: dict[str, int] = field(default_factory=dict)
-    "By epoch, the first chunk that later days may need: what lies below goes when the day closes."
+    "By epoch, the first chunk that later days may need, where that has changed: what lies below goes with the day."
+    seen_us: int = -1
+    "How far the camera had come on it, once its frames are complete: to its end, or as far as its source gave pictures."
 
 
 @dataclass(slots=True)
@@ -157,17 +167,23 @@ class ClosedDay:
     unmatched: int
     "Labels whose frame or passage was not seen until it closed; they are gone from the chunks."
     first: dict[str, int]
-    "By epoch, the first chunk that may hold something of it …"
+    "By epoch, the first chunk that may hold something of it, where that is not the first of all …"
     last: dict[str, int]
-    "… and the last one."
+    "… and the last one, of the epochs that hold any."
     kept: dict[str, int]
-    "By epoch, the first chunk that later days may need: what lies below goes when it is forgotten."
+    "By epoch, the first chunk that later days may need, where that has changed: what lies below goes when it is forgotten."
     dirty_ms: int | None = None
     "When the first late label was logged that is not counted yet; None without any."
     revised_ms: int = -1
     "Labels logged before this time count, late or not."
     touched: dict[str, list[int]] = field(default_factory=dict)
     "By epoch, chunks with labels that are not counted yet."
+    seen_us: int = -1
+    "How far the camera had come on it; -1 where the state was written when days did not know it."
+
+    def chunks_of(self, epoch: str) -> range:
+        """Which chunks of an epoch may hold something of it."""
+        return range(self.first.get(epoch, 0), self.last.get(epoch, -1) + 1)
 
     def touch(self, place: Place, late_ms: int | None) -> None:
         """Know of a label that is not counted yet, and when it was logged; None where it never will be."""
@@ -228,6 +244,8 @@ class Camera:
     "Drift detectors."
     integrity: Integrity = field(default_factory=Integrity.fresh)
     "What is known of the stream's soundness."
+    variety: Variety = field(default_factory=Variety)
+    "What its labels name."
 
     def include(self, epoch: str, number: int) -> None:
         """Know that a chunk is there."""
@@ -242,6 +260,11 @@ class Camera:
         """Whether a frame's chunk was there once and is no more."""
         span = self.spans.get(epoch)
         return span is not None and sequence // SIZE < span.forgotten
+
+    def let_go(self, kept: Mapping[str, int]) -> None:
+        """Know that a day has closed, and from which chunks on later ones may need them."""
+        for epoch, number in kept.items():
+            self.spans[epoch].closed = number
 
     def promise(self, until_us: int, is_new_day: bool) -> None:
         """Know how far labels are complete; `is_new_day` when that completes a day that was not complete before."""
@@ -300,7 +323,7 @@ def _plain(camera: Camera) -> dict[str, Any]:
         "days": {name: _plain_day(day) for name, day in camera.days.items()},
         "due_through": camera.due_through,
         "closed_through": camera.closed_through,
-        "spans": {epoch: [span.runs, span.horizon, span.forgotten] for epoch, span in camera.spans.items()},
+        "spans": {epoch: _plain_span(span) for epoch, span in camera.spans.items()},
         "garbage": camera.garbage,
         "closed": {name: _plain_closed(day) for name, day in camera.closed.items()},
         "unseen": camera.unseen,
@@ -310,6 +333,7 @@ def _plain(camera: Camera) -> dict[str, Any]:
         "lasting": _plain_findings(camera.lasting),
         "watches": camera.watches.snapshot(),
         "integrity": camera.integrity.snapshot(),
+        "variety": [camera.variety.day, camera.variety.known],
     }
 
 
@@ -324,6 +348,7 @@ def decoded(data: bytes) -> Camera:
     plain["lasting"] = _findings(plain.get("lasting", []))
     plain["watches"] = Watches.restore(plain["watches"])
     plain["integrity"] = Integrity.restore(plain["integrity"]) if "integrity" in plain else Integrity.fresh()
+    plain["variety"] = Variety(*plain.get("variety", ()))
     return Camera(**_as_before(plain) | plain)
 
 
@@ -333,11 +358,11 @@ def _as_before(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain_day(day: OpenDay) -> list[Any]:
-    return [_plain_findings(day.findings), day.due_ms, day.cutoff_ms, day.kept]
+    return [_plain_findings(day.findings), day.due_ms, day.cutoff_ms, day.kept, day.seen_us]
 
 
 def _day(plain: list[Any]) -> OpenDay:
-    if len(plain) == 4 and isinstance(plain[3], dict):
+    if len(plain) > 3 and isinstance(plain[3], dict):
         return OpenDay(_findings(plain[0]), *plain[1:])
     return OpenDay()  # written before days knew when they were due
 
@@ -348,6 +373,10 @@ def _plain_closed(day: ClosedDay) -> dict[str, Any]:
 
 def _closed(plain: dict[str, Any]) -> ClosedDay:
     return ClosedDay(**plain | {"findings": _findings(plain["findings"])})
+
+
+def _plain_span(span: Span) -> list[Any]:
+    return [span.runs, span.horizon, span.forgotten, span.closed]
 
 
 def _span(plain: list[Any]) -> Span:

@@ -6,8 +6,8 @@ Each frame is taken in by itself, so that it makes no difference how frames were
 camera's last offset was taken in already and changes nothing.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor.cameras import Camera, ClosedDay, Key, OpenDay, OpenPassage, Policy, decoded
@@ -15,14 +15,16 @@ from monitor.chunks import SIZE, Chunks, Given, Row, Verdict
 from monitor.closing import frame_us, needed_later, news, vehicle_times
 from monitor.day_ends import DayEnds
 from monitor.findings import lasting_after, noted, on_day
-from monitor.labelling import WITHDRAWN, with_word
+from monitor.integrity.checks import CLOCK
+from monitor.labelling import MOST_WORDS, WITHDRAWN, with_word
 from monitor.outcomes import Outcome, Position
 from monitor.passages import certainty, crossing, passage_record, verdict
-from monitor.rows import probabilities_of, row_of, seen_of
+from monitor.rows import fault_of_row, probabilities_of, require_name, row_of, seen_of
 from monitor.signals import PictureValues
 from monitor.windows import span_us
 from schemas.errors import DecodingError
 from schemas.ids import FrameRef, frame_id, parse_id
+from schemas.labels import require_sound
 from schemas.observations import Observation, rows
 from schemas.records import CLASSIFIED, Finding, Label, Observations
 from schemas.times import from_ms, from_us, to_us
@@ -30,6 +32,9 @@ from schemas.topics import OBSERVATIONS
 
 BLINDING = frozenset({"black", "blown-out", "frozen"})
 "Faults of a picture that shows nothing of the road: its signals say nothing either."
+
+APART_EVERY = timedelta(days=1)
+"By the log's time: as often as this a camera whose clock has not been right yet says so."
 
 NEWS_EVERY = timedelta(hours=1)
 "Of event time: as often as this a camera says how far it has come, so that alerts know what time it is there."
@@ -52,7 +57,7 @@ def take_label(policy: Policy, values: Mapping[str, bytes], label: Label, positi
 
 
 def _opened(policy: Policy, values: Mapping[str, bytes], camera_id: str, position: Position) -> "Fold":
-    data = values.get(camera_id)
+    data = values.get(require_name(camera_id))
     camera = decoded(data) if data else Camera(camera_id)
     return Fold(policy, camera, Chunks(camera_id, values), position)
 
@@ -108,18 +113,23 @@ class Fold:
             self._end(seen)
         elif self._is_late(seen):
             self.out.counts["late_frames"] += 1
+        elif fault := fault_of_row(seen, probabilities):
+            self._leave_out(seen, fault)
         else:
             self._keep(seen, row_of(seen, probabilities))
             self._advance()
 
+    def _leave_out(self, seen: Observation, fault: str) -> None:
+        self.out.counts["refused_frames"] += 1
+        self.out.faults.append(f"{seen.frame_id} cannot be counted: {fault}")
+
     def _refuse(self, seen: Observation) -> None:
-        logged_at = from_ms(self._logged_ms)
+        logged_at, goes_on = from_ms(self._logged_ms), self._day is not None
         self.out.counts["future_frames"] += 1
-        self._found(
-            self._camera.integrity.refused(
-                seen.camera_id, seen.frame_id, to_us(seen.captured_at), self._logged_ms * 1000
-            )
-        )
+        times = to_us(seen.captured_at), to_us(logged_at)
+        self._found(self._camera.integrity.refused(seen.camera_id, seen.frame_id, *times, goes_on=goes_on))
+        if not goes_on and to_us(logged_at) - self._camera.told_us >= span_us(APART_EVERY):
+            self._tell_apart(())
         self.out.faults.append(
             f"{seen.frame_id} was captured at {seen.captured_at.isoformat()}, ahead of when it was logged"
             f" ({logged_at.isoformat()}) by more than monitor.max_skew ({self._policy.max_skew}); set the camera's clock"
@@ -180,13 +190,29 @@ class Fold:
         """Keep what was found, and tell it."""
         if findings := tuple(findings):
             self._camera.lasting = noted(self._camera.lasting, findings)
-            self._tell()
+            self._tell(findings)
 
-    def _tell(self) -> None:
-        """Say what is known of the day that the camera has come to."""
+    @property
+    def _day(self) -> str | None:
+        """The day that the camera has come to; None before the first, and once its frames are complete."""
         day = self._calendar.day_of(from_us(self._camera.watermark_us))
-        if day in self._camera.days:
+        is_open = day in self._camera.days and self._camera.days[day].due_ms is None
+        return day if is_open else None
+
+    def _tell(self, findings: Sequence[Finding] = ()) -> None:
+        """Say what is known of the day that the camera has come to."""
+        if day := self._day:
             self._tell_of(day)
+        elif any(finding.signal == CLOCK.signal for finding in findings):
+            self._tell_apart(findings)
+
+    def _tell_apart(self, told: Sequence[Finding]) -> None:
+        """Say what is wrong with the clock on the log's day, where the camera has none that is open."""
+        camera, logged_us = self._camera, self._logged_ms * 1000
+        camera.told_us = logged_us
+        day, clocks = self._calendar.day_of(from_us(logged_us)), [f for f in camera.lasting if f.signal == CLOCK.signal]
+        found = [finding for finding in clocks if finding.until is None or finding in told]
+        self.out.hand_in(replace(news(camera, day, self._calendar, found, logged_us), part="device"), self._logged_ms)
 
     def _tell_of(self, day: str) -> None:
         camera = self._camera
@@ -216,6 +242,9 @@ class Fold:
     def _end_passage(self, key: Key, passage: OpenPassage) -> None:
         numbered = list(self._chunks.frames_of(key.epoch, key.first, passage.last))
         frames = [row for _, row in numbered]
+        if not frames:  # others came under their numbers, as where a recording is run again with other zones
+            self.out.counts["lost_passages"] += 1
+            return
         self._camera.include(key.epoch, key.first // SIZE)
         chunk = self._chunks.change(key.epoch, key.first // SIZE)
         chunk.verdicts[key.first] = found = self._verdict(passage, numbered, frames)
@@ -283,6 +312,7 @@ class Fold:
         self._end_passages(
             [key for key, p in camera.passages.items() if min(p.last_us, p.crossed_us or p.last_us) < end_us]
         )
+        day.seen_us = min(end_us, camera.watermark_us)
         day.findings = on_day(camera.lasting, starts_at, ends_at)
         camera.lasting = lasting_after(camera.lasting, ends_at)
         day.due_ms = self._logged_ms
@@ -306,8 +336,8 @@ class Fold:
     # Labels
 
     def label(self, label: Label) -> None:
-        """Take a label in, and its promise."""
-        thing = self._thing(label)
+        """Take a label in, and its promise; raises DecodingError for one that cannot be counted, and changes nothing."""
+        thing = self._thing(require_sound(label))
         is_done = thing is None and label.complete_until is None
         self._camera.labels_ms = max(self._camera.labels_ms, self._logged_ms)
         self._camera.turn(is_done, self._policy)
@@ -321,12 +351,17 @@ class Fold:
     def _thing(self, label: Label) -> FrameRef | None:
         """What is labelled; None of a record that only promises."""
         name = label.passage_id or label.frame_id
-        thing = parse_id(name) if name else None
-        if thing and thing.camera_id != self._camera.camera_id:
-            raise DecodingError(f"label {label.label_id} of {self._camera.camera_id} is for {thing.camera_id}")
-        if not 0 < label.weight < math.inf:
-            raise DecodingError(f"label {label.label_id} has the weight {label.weight}: above 0, and finite")
+        if not name:
+            return None
+        thing = parse_id(name)
+        if len(self._words_on(thing)) >= MOST_WORDS:
+            raise DecodingError(f"label {label.label_id} is one more than {MOST_WORDS} of the same: no more are kept")
+        self._camera.variety.admit(label, max(self._camera.labels_ms, self._logged_ms))
         return thing
+
+    def _words_on(self, thing: FrameRef) -> list[Given]:
+        chunk = self._chunks.get(thing.epoch, thing.sequence // SIZE)
+        return (chunk.passage_labels if thing.passage else chunk.frame_labels).get(thing.sequence, [])
 
     def _promise(self, until_us: int) -> None:
         before_us = self._camera.promise_us

@@ -10,23 +10,23 @@ nobody has filled in: those are left open.
 """
 
 import csv
-import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
 from producers.labels import WITHDRAWN, label_of
 from schemas.errors import ConfigurationError, DecodingError
 from schemas.ids import parse_id
+from schemas.labels import EARLIEST, HEAVIEST, LIGHTEST, LONGEST_SOURCE, LONGEST_THING, is_weight, short
 from schemas.records import Label
 
 TARGETS = ("frame_id", "passage_id")
 COLUMNS = (*TARGETS, "label", "source", "weight", "labelled_at")
 PICTURES = "pictures"
 "The column by which an exported file is known."
-TOLD = (PICTURES, "why", "predicted", "confidence", "camera", "at")
+TOLD = (PICTURES, "known", "why", "predicted", "confidence", "camera", "at")
 "What an exported file says for whoever fills it in."
 DELIMITERS = ",;\t"
 LARGEST_FILE = 256 * 1024 * 1024
@@ -42,7 +42,14 @@ class Defaults:
     source: str
     "Who gave the labels, where a line does not say."
     labelled_at: datetime
-    "When they were given, where a line does not say; UTC."
+    "When they were given, where a line does not say: now; UTC."
+    max_skew: timedelta = timedelta(minutes=5)
+    "How much later than now a label may say that it was given: clocks differ."
+
+    @property
+    def latest(self) -> datetime:
+        """From when on a label cannot have been given yet."""
+        return self.labelled_at + self.max_skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,13 @@ class Line:
     "Whether it says what the label weighs."
     is_exported: bool = False
     "Whether it is of a file that was exported, and its thing must be known."
+    known: str | None = None
+    "The label with which it was exported; None: without one, or nobody can tell."
+
+    @property
+    def is_as_exported(self) -> bool:
+        """Whether nobody has changed its label since it was exported: it is the word of others."""
+        return self.label is not None and self.known is not None and self.known == self.label.label
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +113,10 @@ def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
 
     """
     check_size(path)
+    yield from consistent(lambda: _read(path, defaults))
+
+
+def _read(path: Path, defaults: Defaults) -> Iterator[Line]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield from _lines(stream, path, defaults)
@@ -130,10 +148,9 @@ def _lines(stream: TextIO, path: Path, defaults: Defaults) -> Iterator[Line]:
     if faults := _header_faults(names):
         raise ConfigurationError(str(path), faults)
     reader = csv.reader(stream, delimiter=delimiter, strict=True)
-    said: dict[str, tuple[str, int]] = {}
     for values in reader:
         if any(value.strip() for value in values):
-            yield contradicted(_line(reader.line_num + 1, names, values, defaults), said)
+            yield _line(reader.line_num + 1, names, values, defaults)
 
 
 def _header_faults(names: list[str]) -> list[str]:
@@ -154,7 +171,7 @@ def _line(number: int, names: list[str], values: list[str], defaults: Defaults) 
     row = {name: value.strip() for name, value in zip(names, values, strict=True)}
     if PICTURES in row and not row["label"]:
         return Line(number, None, ())
-    faults = tuple(_row_faults(row, defaults.classes))
+    faults = tuple(_row_faults(row, defaults))
     return Line(
         number,
         None if faults else _label(row, defaults),
@@ -162,17 +179,21 @@ def _line(number: int, names: list[str], values: list[str], defaults: Defaults) 
         is_timed=bool(row.get("labelled_at")),
         is_weighted=bool(row.get("weight")),
         is_exported=PICTURES in row,
+        known=row.get("known") or None,
     )
 
 
-def _row_faults(row: Mapping[str, str], classes: Collection[str]) -> Iterator[str]:
+def _row_faults(row: Mapping[str, str], defaults: Defaults) -> Iterator[str]:
     yield from _target_faults(row)
-    if row["label"] not in (*classes, WITHDRAWN):
-        yield f"label {row['label']!r} is not known; write one of {', '.join(classes)}, or {WITHDRAWN}"
+    if row["label"] not in (*defaults.classes, WITHDRAWN):
+        yield f"label {short(row['label'])} is not known; write one of {', '.join(defaults.classes)}, or {WITHDRAWN}"
     if row.get("weight") and not _is_weight(row["weight"]):
-        yield f"weight {row['weight']!r} is not a number above 0, such as 1 or 2.5"
-    if row.get("labelled_at") and time_of(row["labelled_at"]) is None:
-        yield f"labelled_at {row['labelled_at']!r} is not a time with its zone, such as 2026-11-24T09:30:00Z"
+        yield (
+            f"weight {short(row['weight'])} is not a number above 0, from {LIGHTEST:g} to {HEAVIEST:g}, such as 1 or 2.5"
+        )
+    yield from source_faults(row.get("source", ""))
+    if row.get("labelled_at"):
+        yield from _time_faults(row["labelled_at"], defaults)
 
 
 def _target_faults(row: Mapping[str, str]) -> Iterator[str]:
@@ -180,30 +201,58 @@ def _target_faults(row: Mapping[str, str]) -> Iterator[str]:
     if len(given) != 1:
         yield "fill frame_id or passage_id, and only one of them"
         return
+    if len(name := row[given[0]]) > LONGEST_THING:
+        yield f"{given[0]} {short(name)} has {len(name)} characters, and no id has more than {LONGEST_THING}"
+        return
     try:
-        ref = parse_id(row[given[0]])
+        ref = parse_id(name)
     except DecodingError as error:
         yield f"{given[0]}: {error}"
         return
     right = TARGETS[ref.passage]
     if given[0] != right:
-        yield f"{given[0]} {row[given[0]]!r} is a {right.removesuffix('_id')}'s id; put it under {right}"
+        yield f"{given[0]} {name!r} is a {right.removesuffix('_id')}'s id; put it under {right}"
+
+
+def source_faults(source: str) -> Iterator[str]:
+    """Give what is wrong with a source's name."""
+    if len(source) > LONGEST_SOURCE:
+        yield f"source {short(source)} has {len(source)} characters; name it with at most {LONGEST_SOURCE}"
 
 
 def _is_weight(text: str) -> bool:
     try:
-        return math.isfinite(float(text)) and float(text) > 0
+        return is_weight(float(text))
     except ValueError:
         return False
 
 
+def _time_faults(text: str, defaults: Defaults) -> Iterator[str]:
+    when = time_of(text)
+    if when is None:
+        yield f"labelled_at {short(text)} is not a time with its zone, such as 2026-11-24T09:30:00Z"
+    else:
+        yield from when_faults(text, when, defaults)
+
+
+def when_faults(text: str, when: datetime, defaults: Defaults) -> Iterator[str]:
+    """Give what is wrong with the time at which a label is said to have been given; `text` is how it says so."""
+    if when > defaults.latest:
+        yield (
+            f"labelled_at {short(text)} is later than now ({defaults.labelled_at:%Y-%m-%dT%H:%M:%SZ}) by more than"
+            " monitor.max_skew: until then no correction would hold; correct it"
+        )
+    if when < EARLIEST:
+        yield f"labelled_at {short(text)} is before {EARLIEST:%Y-%m-%d}; correct it, or leave it empty"
+
+
 def time_of(text: str) -> datetime | None:
-    """A time with its zone, in UTC; None for anything else."""
+    """A time with its zone, in UTC; None for anything else, and for what lies before the year 1 or after 9999 there."""
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
+        return when.astimezone(UTC) if when.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return when.astimezone(UTC) if when.tzinfo else None
 
 
 def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
@@ -216,12 +265,36 @@ def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
     )
 
 
-def contradicted(line: Line, said: dict[str, tuple[str, int]]) -> Line:
-    """The line, or a wrong one where the same source has said something else of the same frame or passage."""
-    if line.label is None:
+def consistent(read: Callable[[], Iterable[Line]]) -> Iterator[Line]:
+    """Give the lines that `read` gives, which is called twice; those are wrong that contradict each other.
+
+    Of two words that a source says of the same thing at different times, the later one holds; at the same time, nobody
+    knows which was meant.
+    """
+    said: dict[str, Line] = {}
+    torn: dict[str, tuple[Line, Line]] = {}
+    for line in read():
+        if line.label is not None:
+            first = said.setdefault(_word(line.label), line)
+            if _says(first) != _says(line):
+                torn.setdefault(_word(line.label), (first, line))
+    for line in read():
+        yield _contradicted(line, torn)
+
+
+def _contradicted(line: Line, torn: Mapping[str, tuple[Line, Line]]) -> Line:
+    """The line, or a wrong one where another says something else."""
+    if line.label is None or (pair := torn.get(_word(line.label))) is None:
         return line
-    target, says = f"{line.label.source}:{line.label.frame_id or line.label.passage_id}", line.label.label or WITHDRAWN
-    before, number = said.setdefault(target, (says, line.number))
-    if before == says:
-        return line
-    return replace(line, label=None, faults=(f"says {says!r}, and {line.what} {number} says {before!r} of the same",))
+    other = pair[0] if _says(pair[0]) != _says(line) else pair[1]
+    fault = f"says {_says(line)!r}, and {other.what} {other.number} says {_says(other)!r} of the same"
+    return replace(line, label=None, faults=(fault,))
+
+
+def _word(label: Label) -> str:
+    """Who speaks, of what, and when."""
+    return f"{label.source}:{label.frame_id or label.passage_id}@{label.labelled_at.isoformat()}"
+
+
+def _says(line: Line) -> str:
+    return (line.label and line.label.label) or WITHDRAWN

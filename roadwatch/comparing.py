@@ -7,7 +7,7 @@ shadow-predictions ──┘
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from threading import Event
 from typing import Any, Final
@@ -46,6 +46,8 @@ class Asked:
     "When the comparison is over."
     since: datetime | None = None
     "Pictures taken before it are left out; None: none are."
+    trust: Mapping[str, float] = field(default_factory=dict)
+    "What a label source's word weighs where sources differ; 1 for those not named."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def asked_of(
         raise ConfigurationError(
             "--challenger", [f"{challenger} is the champion too: a version has no match in itself"]
         )
-    return Asked(champion, challenger, rule, since)
+    return Asked(champion, challenger, rule, since, settings.monitor.label_trust)
 
 
 def compared(kafka: KafkaSettings, asked: Asked, progress: Progress) -> Standing:
@@ -139,7 +141,7 @@ class _Table:
     def __init__(self, kafka: KafkaSettings, asked: Asked, *, labels_follow: bool) -> None:
         self._codec: Codec = open_codec(kafka)
         self._asked = asked
-        self._pairing = Pairing(asked.champion, asked.challenger, labels_follow=labels_follow)
+        self._pairing = Pairing(asked.champion, asked.challenger, labels_follow=labels_follow, trust=asked.trust)
         self._comparison = Comparison(asked.rule)
         self.topics: dict[str, Callable[[bytes], list[Paired]]] = {
             kafka.names.of(LABELS): self._label,
@@ -174,10 +176,10 @@ class _Table:
 
     def _count(self, pairs: Iterable[Paired]) -> None:
         for paired in pairs:
-            if paired.before is None:
-                self._comparison = self._comparison.with_outcome(paired.outcome)
-            else:
+            if paired.before:
                 self._comparison = self._comparison.with_revision(paired.before, paired.outcome)
+            elif paired.outcome:
+                self._comparison = self._comparison.with_outcome(paired.outcome)
 
     def _weighted(self) -> dict[str, int]:
         return {"labels that stand for more than one vehicle, and count once": self._pairing.weighted()}

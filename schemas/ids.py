@@ -7,8 +7,12 @@ Camera ids hold no colon; epochs may.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from schemas.errors import DecodingError
+
+MOST_DIGITS: Final = 18
+"Of a frame's number: it is kept in 64 bits."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def parse_id(text: str) -> FrameRef:
     camera_id, _, rest = text.partition(":")
     epoch, _, last = rest.rpartition(":")
     number = last.removeprefix("p")
-    if not (camera_id and epoch and number.isascii() and number.isdigit()):
+    if not (camera_id and epoch and number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS):
         raise DecodingError(
             f"{text!r} is no frame or passage id, such as 'gate:2026-11-23:42' or 'gate:2026-11-23:p42'"
         )

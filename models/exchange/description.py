@@ -22,12 +22,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from models.card import Credit
 from models.preprocessing import Fit, Preprocessing
 from schemas.errors import ConfigurationError
+from schemas.labels import CLASS_NAME
 
 MAX_BYTES: Final = 256 * 1024
 MAX_CLASSES: Final = 1000
 "As a bundle allows."
 DROPPED: Final = "dropped"
-OUR_LABEL: Final = re.compile(r"[a-z0-9_-]{1,32}")
+OUR_LABEL: Final = re.compile(CLASS_NAME)
 
 Channels = float | tuple[float, float, float]
 "One number for all channels, or one for each."

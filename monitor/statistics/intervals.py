@@ -198,7 +198,7 @@ def _correlations(confusion: Vehicles, values: Mapping[str, float], measure: Mea
 
 def _covariance(confusion: Vehicles, one: Slopes, other: Slopes) -> float:
     """Of two figures, each of degree 0 in the counts, so that its mean slope is nothing."""
-    return sum(n * one[cell] * other[cell] for cell, n in confusion.items())
+    return sum(confusion[cell] * slope * other[cell] for cell, slope in one.items() if cell in other)
 
 
 def _correlation(covariance: float, variances: float) -> float:
@@ -206,10 +206,14 @@ def _correlation(covariance: float, variances: float) -> float:
 
 
 def _slopes(confusion: Vehicles, label: str, value: float, measure: Measure) -> Slopes:
-    """How a class's figure moves with one more vehicle of each cell, but for a factor that correlations do not see."""
+    """How a class's figure moves with one more vehicle of each cell that it depends on, but for a factor.
+
+    Correlations do not see that factor. Of two classes they share two cells: with hundreds of classes that is what counts.
+    """
     both = measure.support + measure.predicted
     return {
         (truth, seen): both * (truth == seen == label)
         - value * (measure.support * (truth == label) + measure.predicted * (seen == label))
         for truth, seen in confusion
+        if label in (truth, seen)
     }

@@ -114,12 +114,14 @@ def export_labels(
     with the interface that is written beside them; what the model says is shown as its prediction.
     """
     from models.archive.opening import open_archive
-    from roadwatch.labelling.exporting import export
+    from roadwatch.labelling.exporting import export, written_to
     from roadwatch.labelling.queue import of_days
 
     settings = quiet_settings_of(context)
-    if file.exists() and not force:
-        raise ConfigurationError("FILE", [f"{file} is there already, perhaps filled in; name another, or add --force"])
+    if not force and (there := [each for each in written_to(file, kind) if each.exists()]):
+        raise ConfigurationError(
+            "FILE", [f"{there[0]} is there already, perhaps filled in; name another, or add --force"]
+        )
     queue = _queue(settings)
     questions = of_days(queue.questions if everything else queue.open, _days(settings, day))
     if not questions:
@@ -231,10 +233,9 @@ def _queue(settings: Settings) -> "Queue":
 
 
 def _classes(settings: Settings) -> tuple[str, ...]:
-    """Those of the model that serves."""
-    from models.bundle import BUNDLED, read_manifest
+    from roadwatch.labelling.classes import classes_served
 
-    return read_manifest(settings.processor.bundle or BUNDLED).labels
+    return classes_served(settings)
 
 
 @contextmanager

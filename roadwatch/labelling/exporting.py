@@ -69,6 +69,11 @@ class _Zip:
         self.file.writestr(name, content, zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED)
 
 
+def written_to(file: Path, kind: Format) -> list[Path]:
+    """Return the files that an export writes where people write too: what they fill in, and the interface beside it."""
+    return [file, file.with_suffix(".xml")] if kind == "label-studio" and file.suffix != ".zip" else [file]
+
+
 def export(
     archive: Archive, queue: Queue, questions: Sequence[Question], file: Path, kind: Format, classes: Sequence[str]
 ) -> Exported:
@@ -115,7 +120,7 @@ def _write_folder(file: Path, kind: Format, items: Sequence[Item], classes: Sequ
     folder = _Folder(file.parent)
     _write_pictures(folder, f"{file.stem}-pictures", kind, items)
     if kind == "label-studio":
-        folder.write(f"{file.stem}.xml", studio_config(classes).encode())
+        folder.write(file.with_suffix(".xml").name, studio_config(classes).encode())
     with _whole(file) as draft:
         for part in _document(kind, items, classes, f"{file.stem}-pictures"):
             draft.write(part.encode())

@@ -21,8 +21,19 @@ from models.archive.names import sha256_of
 
 LONGEST: Final = 160
 "Of a picture's name, the number apart."
-COLUMNS: Final = ("passage_id", "frame_id", "label", "pictures", "why", "predicted", "confidence", "camera", "at")
-"Of a CSV file; the first three are read back."
+COLUMNS: Final = (
+    "passage_id",
+    "frame_id",
+    "label",
+    "pictures",
+    "known",
+    "why",
+    "predicted",
+    "confidence",
+    "camera",
+    "at",
+)
+"Of a CSV file; the first three are read back, and `known`, which says what nobody has changed."
 UPLOADED: Final = re.compile(r"^[0-9a-f]{8}-")
 "What Label Studio puts before the name of a file that was uploaded."
 NUMBERED: Final = re.compile(r"(\.\d+)?\.jpe?g$", re.IGNORECASE)
@@ -52,9 +63,13 @@ def picture_names(example: Example) -> list[str]:
     return [f"{stem_of(example.example_id)}.{number}.jpg" for number in range(1, len(example.frames) + 1)]
 
 
-def stem_in(name: str) -> str:
-    """Return what a picture's name says, whatever folder, address or upload is before it."""
-    return NUMBERED.sub("", UPLOADED.sub("", re.split(r"[/\\=]", name)[-1]))
+def stems_in(name: str) -> tuple[str, str]:
+    """Return what a picture's name says, whatever folder, address or upload is before it.
+
+    What looks as if an upload had put it there may be a camera's own: first as it is, then without.
+    """
+    stem = NUMBERED.sub("", re.split(r"[/\\=]", name)[-1])
+    return stem, UPLOADED.sub("", stem)
 
 
 def largest(example: Example) -> int:
@@ -81,6 +96,7 @@ def _cells(item: Item, folder: str) -> Sequence[str]:
         example.example_id if is_frame else "",
         item.label or "",
         " ".join(f"{folder}/{name}" for name in picture_names(example)),
+        item.label or "",
         item.why,
         example.predicted or "",
         f"{example.confidence:.3f}",
@@ -122,6 +138,7 @@ def _coco_image(number: int, item: Item, folder: str) -> dict[str, Any]:
         "date_captured": f"{frame.captured_at:%Y-%m-%d %H:%M:%S}",
         "example_id": example.example_id,
         "camera": example.camera_id,
+        "known": item.label,
         "why": item.why,
         "predicted": example.predicted,
         "confidence": round(example.confidence, 4),
@@ -153,6 +170,7 @@ def studio(item: Item) -> dict[str, Any]:
             "picture": picture_names(example)[shown],
             "camera": example.camera_id,
             "at": example.at.isoformat(),
+            "known": item.label,
             "why": item.why,
         },
         "predictions": _predictions(example),

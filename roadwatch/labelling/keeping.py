@@ -7,7 +7,6 @@
 Where it has come to is remembered last: killed before that, the same labels are read again, and count once.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
@@ -30,8 +29,9 @@ from runtime.offsets import Offsets, Place
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings, Settings
 from runtime.spans import SpanReader, cluster_of, logged_since, partitions_of, read_at
-from schemas.errors import BrokerUnavailableError, DecodingError, RecordError
+from schemas.errors import BrokerUnavailableError, RecordError
 from schemas.ids import parse_id
+from schemas.labels import faults_of, require_sound
 from schemas.records import Label
 from schemas.times import from_ms
 from schemas.topics import FRAMES, LABELS
@@ -65,7 +65,7 @@ class Kept:
     gone: int = 0
     "Labelled things of which there is no picture on the cluster any more, or never was."
     unreadable: int = 0
-    "Records that were none."
+    "Records that were none, or whose label cannot be counted."
 
     def add(self, other: "Kept") -> None:
         """Count those of another round."""
@@ -154,7 +154,7 @@ class Keeper:
     def _labels(self, records: Iterable[Received]) -> Iterator[Label]:
         for record in records:
             try:
-                yield self._codec.decode(record.value, Label)
+                yield require_sound(self._codec.decode(record.value, Label))
             except RecordError:  # the monitor sends it to dead letters
                 continue
 
@@ -217,10 +217,6 @@ def _taken(reader: SpanReader, before_ms: int) -> Iterator[Received]:
 def word_of(label: Label) -> GivenLabel | None:
     """Return what a label says; None of one that only promises, or is no word that can be counted."""
     target = label.passage_id or label.frame_id
-    if target is None or not (math.isfinite(label.weight) and label.weight > 0):
-        return None
-    try:
-        parse_id(target)
-    except DecodingError:
+    if target is None or any(faults_of(label)):
         return None
     return GivenLabel(target, label.label, label.source, label.labelled_at, label.weight)

@@ -10,18 +10,18 @@ What a model has said, and nobody has confirmed, is no label: Label Studio's pre
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from producers.label_import import Defaults, Line, check_size, contradicted, read_lines, time_of
+from producers.label_import import Defaults, Line, check_size, consistent, read_lines, time_of, when_faults
 from producers.labels import label_of
-from roadwatch.labelling.files import stem_in, stem_of
+from roadwatch.labelling.files import stem_of, stems_in
 from schemas.errors import ConfigurationError
+from schemas.labels import LONGEST_SOURCE
 
 Format = Literal["csv", "coco", "label-studio"]
-LONGEST_SOURCE: Final = 200
-"Of a source's name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,20 @@ class Known:
 
     by_stem: Mapping[str, str]
     "Example ids by what their pictures are called."
+    ids: AbstractSet[str]
+    "The ids."
 
     @classmethod
     def of(cls, example_ids: Iterable[str]) -> "Known":
         """Know these."""
-        return cls({stem_of(example_id): example_id for example_id in example_ids})
+        by_stem = {stem_of(example_id): example_id for example_id in example_ids}
+        return cls(by_stem, frozenset(by_stem.values()))
 
     def find(self, example_id: object, *names: object) -> str | None:
         """Return the example of that id, else of the picture with one of these names; None where none is known."""
-        if isinstance(example_id, str) and self.by_stem.get(stem_of(example_id)) == example_id:
+        if isinstance(example_id, str) and example_id in self.ids:
             return example_id
-        stems = [stem_in(name) for name in names if isinstance(name, str) and len(name) < 10_000]
+        stems = [stem for name in names if isinstance(name, str) and len(name) < 10_000 for stem in stems_in(name)]
         return next((self.by_stem[stem] for stem in stems if stem in self.by_stem), None)
 
 
@@ -66,10 +69,9 @@ def read_file(path: Path, kind: Format, defaults: Defaults, known: Known) -> Ite
     if kind == "csv":
         yield from read_lines(path, defaults)
         return
-    document, said = _document(path), dict[str, tuple[str, int]]()
     read = _coco if kind == "coco" else _studio
-    for line in read(path, document, _Maker(defaults, known)):
-        yield contradicted(line, said)
+    lines = list(read(path, _document(path), _Maker(defaults, known)))
+    yield from consistent(lambda: lines)
 
 
 def _document(path: Path) -> Any:
@@ -87,19 +89,20 @@ class _Maker:
     known: Known
 
     def line(self, what: str, number: int, example_id: str | None, label: object, **said: Any) -> Line:
-        """A label, or what is wrong with it; `said` may name the source and the time."""
-        faults = tuple(self._faults(what, example_id, label))
-        if faults or example_id is None:
-            return Line(number, None, faults, what)
+        """A label, or what is wrong with it; `said` may name the source, the time, and the label that was exported."""
         told = said.get("at")
         at = time_of(told) if isinstance(told, str) else None
+        late = when_faults(str(told), at, self.defaults) if at else ()
+        faults = (*self._faults(what, example_id, label), *late)
+        if faults or example_id is None:
+            return Line(number, None, faults, what)
         made = label_of(
             example_id,
             str(label),
             source=said.get("source") or self.defaults.source,
             labelled_at=at or self.defaults.labelled_at,
         )
-        return Line(number, made, (), what, is_timed=at is not None, is_weighted=False)
+        return Line(number, made, (), what, is_timed=at is not None, is_weighted=False, known=said.get("known"))
 
     def _faults(self, what: str, example_id: str | None, label: object) -> Iterator[str]:
         if example_id is None:
@@ -123,13 +126,15 @@ def _coco(path: Path, document: Any, maker: _Maker) -> Iterator[Line]:
         _key(each.get("id")): maker.known.find(each.get("example_id"), each.get("file_name"))
         for each in parts["images"]
     }
+    exported = {_key(each.get("id")): each.get("known") for each in parts["images"]}
     answered = set()
     for number, each in enumerate(parts["annotations"], 1):
         if "score" in each:
             continue
         image = _key(each.get("image_id"))
         answered.add(image)
-        yield maker.line("annotation", number, examples.get(image), names.get(_key(each.get("category_id"))))
+        label = names.get(_key(each.get("category_id")))
+        yield maker.line("annotation", number, examples.get(image), label, known=exported.get(image))
     for number, each in enumerate(parts["images"], 1):
         if _key(each.get("id")) not in answered:
             yield Line(number, None, (), "image")
@@ -157,7 +162,7 @@ def _task(number: int, task: Mapping[str, Any], maker: _Maker) -> Iterator[Line]
     for answer in answers:
         source = _source(maker.defaults.source, answer.get("completed_by", answer.get("annotator")))
         at = answer.get("updated_at") or answer.get("created_at")
-        yield maker.line("task", number, example_id, _chosen(answer), source=source, at=at)
+        yield maker.line("task", number, example_id, _chosen(answer), source=source, at=at, known=data.get("known"))
 
 
 def _answers(task: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -185,7 +190,8 @@ def _listed(value: object) -> list[object]:
 def _source(name: str, annotator: object) -> str:
     """The source's name, with who annotated."""
     who = annotator.get("email") or annotator.get("id") if isinstance(annotator, dict) else annotator
-    return f"{name}:{who}"[:LONGEST_SOURCE] if isinstance(who, str | int) and who != "" else name
+    said = f"{name}:{who}" if isinstance(who, str | int) and who != "" else name
+    return said.encode(errors="replace").decode()[:LONGEST_SOURCE]
 
 
 def _key(value: object) -> object:

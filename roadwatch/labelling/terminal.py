@@ -66,7 +66,14 @@ def notes(found: Requested) -> list[str]:
 def request_plain(found: Requested) -> dict[str, Any]:
     """Return it as plain JSON."""
     request = asdict(found.request)
-    return {**request, "new": found.is_new, "early": found.is_early, "why": dict(found.by_why()), "gone": found.gone, "lost": found.lost}
+    return {
+        **request,
+        "new": found.is_new,
+        "early": found.is_early,
+        "why": dict(found.by_why()),
+        "gone": found.gone,
+        "lost": found.lost,
+    }
 
 
 def _whys(found: Requested) -> Table:

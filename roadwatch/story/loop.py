@@ -25,6 +25,7 @@ from roadwatch.comparing import Standing, asked_of, compared
 from roadwatch.failing.page import write_page
 from roadwatch.failing.request import FailuresRequest
 from roadwatch.failing.session import Failing, failures_of
+from roadwatch.labelling.classes import classes_served
 from roadwatch.labelling.importing import Import
 from roadwatch.labelling.importing import Wanted as WantedImport
 from roadwatch.labelling.queue import queue_of
@@ -87,8 +88,8 @@ class Loop:
             return 0
         file = self._folder / f"labels-{day}.csv"
         _write(file, answers)
-        labels = read_manifest(BUNDLED).labels
-        importing = Import(self._settings, self._kept, WantedImport(file, labels, datetime.now(UTC), SOURCE))
+        classes = classes_served(self._settings)
+        importing = Import(self._settings, self._kept, WantedImport(file, classes, datetime.now(UTC), SOURCE))
         outcome = importing.check()
         importing.send(outcome, lambda: None)
         return outcome.sent

@@ -118,7 +118,7 @@ def test_following_ends_in_the_decision_and_hears_corrections(kafka: KafkaSettin
     )
     send(kafka, [corrected])
     found = until(standings, lambda standing: standing.evidence.counts.champion == 1)
-    assert found.evidence.warnings == ("labels corrected after they were counted: 1",)
+    assert found.evidence.warnings == ("labels corrected or taken back after they were counted: 1",)
     send(kafka, [record for n in range(10, 60) for record in vehicle(n, ("car", "truck"), "truck")])
     assert until(standings, lambda standing: standing.evidence.decision is not None).evidence.answer == "promote"
     stop.set()

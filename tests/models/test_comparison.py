@@ -129,6 +129,16 @@ def test_a_corrected_label_counts_as_what_it_is_now() -> None:
     assert comparison.revised == 1
 
 
+def test_a_label_that_was_taken_back_counts_no_longer() -> None:
+    """A dozen wins and their withdrawal leave what there was before, and are told."""
+    made = outcomes((CHALLENGER, 12), (BOTH, 3))
+    comparison = folded(Comparison(), made)
+    for outcome in made[:12]:
+        comparison = comparison.with_revision(outcome, None)
+    assert (comparison.counts, comparison.revised, comparison.decision) == (Counts(both=3), 12, None)
+    assert evidence(comparison).warnings == ("labels corrected or taken back after they were counted: 12",)
+
+
 def test_a_comparison_continues_from_its_snapshot() -> None:
     """Through JSON, in the middle, with the same end."""
     made = mixed(6, 20, 60, 200)

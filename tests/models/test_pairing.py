@@ -61,7 +61,9 @@ def test_a_frame_without_a_label_does_not_vote() -> None:
     """Where the model abstains its probabilities are there, and count for nothing."""
     unsure = old(0, None, probabilities={"car": 0.99, "truck": 0.01})
     frames = [a_label("truck"), unsure, old(1, "truck"), new(0), new(1)]
-    assert at_end(frames, pairing())[0].outcome.champion_right
+    (paired,) = at_end(frames, pairing())
+    assert paired.outcome
+    assert paired.outcome.champion_right
 
 
 def test_a_vehicle_without_a_verdict_is_wrong_for_that_model() -> None:
@@ -85,6 +87,7 @@ def test_the_verdict_is_the_monitors(seed: int) -> None:
     ]
     same = [replace(p, model_version="new") for p in said]
     (paired,) = at_end([a_label("car"), *said, *same], pairing())
+    assert paired.outcome
     assert paired.outcome.champion_right == (verdict(rows) == "car")
 
 
@@ -94,7 +97,7 @@ def test_a_labelled_frame_labels_its_vehicle() -> None:
     whole = a_label("car", frame_id=frame_id("gate", EPOCH, 9), passage_id=None)
     alone = [replace(p, passage_id=None, kind="sample") for p in (old(9), new(9))]
     found = at_end([second, whole, old(0), old(1), new(0), new(1), *alone], pairing())
-    assert {paired.vehicle: paired.outcome.label for paired in found} == {
+    assert {paired.vehicle: paired.outcome.label for paired in found if paired.outcome} == {
         passage_id("gate", EPOCH, 0): "truck",
         frame_id("gate", EPOCH, 9): "car",
     }
@@ -134,6 +137,61 @@ def test_an_older_label_and_the_same_label_again_change_nothing() -> None:
     take(following, [a_label("truck"), old(0), new(0), old(40, passage=40)])
     older = a_label("car", label_id="label-0", labelled_at=NOON - timedelta(hours=1))
     assert take(following, [older, a_label("truck")]) == []
+
+
+def taken_back(hours: int = 1, **changes: Any) -> Label:
+    return a_label(None, label_id="withdrawn", labelled_at=NOON + timedelta(hours=hours), **changes)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+@pytest.mark.parametrize("target", ["passage", "frame"])
+def test_a_label_that_was_taken_back_does_not_count(follows: bool, target: str) -> None:
+    """Before its vehicle was counted."""
+    where: dict[str, Any] = {} if target == "passage" else {"frame_id": frame_id("gate", EPOCH, 0), "passage_id": None}
+    compared = pairing(labels_follow=follows)
+    records = [a_label("truck", **where), taken_back(**where), old(0), new(0), old(40, passage=40), new(40, passage=40)]
+    assert at_end(records, compared) == []
+    assert compared.waiting()["labels whose vehicle was not seen"] == 0
+
+
+def test_a_label_that_is_taken_back_after_it_was_counted_counts_no_longer() -> None:
+    """And counts again when its source says something once more."""
+    following = pairing(labels_follow=True)
+    take(following, [a_label("truck"), old(0), new(0), old(40, passage=40)])
+    counted = Outcome("truck", "gate", False, True)
+    vehicle = passage_id("gate", EPOCH, 0)
+    assert take(following, [taken_back()]) == [Paired(vehicle, None, counted)]
+    assert take(following, [taken_back()]) == []
+    again = a_label("truck", labelled_at=NOON + timedelta(hours=2))
+    assert take(following, [again]) == [Paired(vehicle, counted)]
+
+
+def test_a_label_that_is_taken_back_while_its_vehicle_waits_is_waited_for_again() -> None:
+    following = pairing(labels_follow=True)
+    take(following, [a_label("truck"), old(0), new(0), taken_back()])
+    assert take(following, [old(40, passage=40), new(40, passage=40)]) == []
+    assert len(take(following, [a_label("truck", labelled_at=NOON + timedelta(hours=2))])) == 1
+
+
+def test_another_sources_label_stays_where_one_is_taken_back() -> None:
+    words = [a_label("truck"), a_label("car", label_id="loop", source="loop"), taken_back()]
+    (paired,) = at_end([*words, old(0), new(0)], pairing())
+    assert paired.outcome == Outcome("car", "gate", True, False)
+
+
+def test_where_sources_differ_the_class_counts_whose_sources_weigh_more() -> None:
+    """By number and trust; of two alike the newest, as in the monitor."""
+    first, second = (a_label("truck", label_id=f"loop-{n}", source=f"loop-{n}") for n in range(2))
+    newest = a_label("car", label_id="ann", source="ann", labelled_at=NOON + timedelta(hours=1))
+
+    def told(words: list[Label], trust: dict[str, float]) -> str | None:
+        compared = Pairing("old", "new", labels_follow=False, trust=trust)
+        (paired,) = at_end([*words, old(0), new(0)], compared)
+        return paired.outcome and paired.outcome.label
+
+    assert told([first, newest], {}) == "car"
+    assert told([first, second, newest], {}) == "truck"
+    assert told([first, second, newest], {"ann": 3.0}) == "car"
 
 
 def test_the_same_prediction_twice_counts_once() -> None:

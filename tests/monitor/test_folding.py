@@ -1,13 +1,22 @@
 """What one record does to its camera."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from monitor.cameras import Camera
+from monitor.cameras import decoded as camera_decoded
+from monitor.labelling import KEPT_DAYS, MOST, MOST_WORDS
+from schemas.codec import Codec
 from schemas.errors import DecodingError
-from schemas.records import Alert, CameraDay, Passage
+from schemas.labels import HEAVIEST, LIGHTEST
+from schemas.records import Alert, CameraDay, DayReport, Passage
 from tests.monitor.world import (
+    CLASSES,
     NOW,
     START,
     Bus,
@@ -15,10 +24,12 @@ from tests.monitor.world import (
     frame_label_of,
     heartbeat,
     label_of,
+    milliseconds,
     passage,
     policy,
     prediction,
     promise,
+    traffic,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -266,11 +277,72 @@ def test_a_fall_of_confidence_alerts_before_the_day_closes() -> None:
     assert bus.closed() == []
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e200, 1e-200])
 def test_a_label_that_stands_for_no_number_of_vehicles_is_refused(weight: float) -> None:
     """What it weighs is said."""
-    with pytest.raises(DecodingError, match=f"has the weight {weight}"):
+    with pytest.raises(DecodingError, match=re.escape(f"has the weight {weight}")):
         Bus().label(replace(label_of("north", 0, "car", START), weight=weight), 0)
+
+
+@pytest.mark.parametrize(("light", "heavy"), [(1.0, HEAVIEST), (LIGHTEST, 1.0), (LIGHTEST, HEAVIEST)])
+def test_a_day_closes_with_the_lightest_and_the_heaviest_labels(light: float, heavy: float) -> None:
+    """Whatever is let in can be counted, and reported."""
+    bus, stream = Bus(), traffic("north", 1, 1)
+    for offset, label in enumerate(stream.labels):
+        bus.label(replace(label, weight=heavy if offset % 9 == 0 else light), offset)
+    bus.observe(stream.predictions, 0)
+    (report,) = bus.of(DayReport)
+    assert Codec().encode(report)
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "white van, plate B-XY 1", ""])
+def test_a_label_whose_text_is_no_class_is_refused(text: str) -> None:
+    """A camera-day and a report name each class: they would not fit into a record."""
+    with pytest.raises(DecodingError, match="a class has up to 32 of a-z"):
+        Bus().label(label_of("north", 0, text, START), 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("classes", lambda i: {"label": f"plate-{i}"}),
+        ("sources", lambda i: {"source": f"loop-{i}"}),
+        ("weights", lambda i: {"weight": 1 + i / 1000}),
+    ],
+)
+def test_labels_name_so_many_classes_sources_and_weights_and_no_more(
+    kind: str, change: Callable[[int], dict[str, Any]]
+) -> None:
+    """The next one is refused, one that was named before is not; and what is not named for days makes room."""
+    camera, most = Camera("north"), MOST[kind]
+    labels = [replace(label_of("north", i, "car", START), **change(i)) for i in range(most + 1)]
+    for label in labels[:most]:
+        camera.variety.admit(label, milliseconds(NOW))
+    with pytest.raises(DecodingError, match=f"have named {most} {kind} within {KEPT_DAYS} days"):
+        camera.variety.admit(labels[most], milliseconds(NOW))
+    known = camera_decoded(camera.encoded()).variety
+    known.admit(labels[0], milliseconds(NOW + timedelta(days=1)))
+    known.admit(labels[most], milliseconds(NOW + timedelta(days=KEPT_DAYS)))
+    assert len(known.known[kind]) == 2
+
+
+def test_a_refused_label_leaves_what_is_known_as_it_is() -> None:
+    """Nothing is written, so that the service and a backtest go on alike."""
+    bus = Bus()
+    bus.label(label_of("north", 0, "car", START), 0)
+    before = dict(bus.values)
+    with pytest.raises(DecodingError):
+        bus.label(label_of("north", 0, "no class", START), 1)
+    assert bus.values == before
+
+
+def test_so_many_words_are_kept_of_one_vehicle_and_no_more() -> None:
+    """A source that changes its mind without end fills no chunk."""
+    bus = Bus()
+    for i in range(MOST_WORDS):
+        bus.label(label_of("north", 0, CLASSES[i % 2], START + timedelta(seconds=i)), i)
+    with pytest.raises(DecodingError, match=f"one more than {MOST_WORDS}"):
+        bus.label(label_of("north", 0, "car", START + MINUTE * 60), MOST_WORDS)
 
 
 def test_a_labels_weight_comes_with_its_day() -> None:

@@ -118,8 +118,8 @@ def test_what_no_label_can_change_is_forgotten() -> None:
     bus.observe([heartbeat("north", 64, START + DAY + 2 * HOUR)], 2, NOW + HOUR)
     assert {"north:e:0", "north:told:2026-03-02"} <= bus.values.keys()
     for i in range(2, 4):  # the second closes the day before it, whose chunks reach back for vehicles under way
-        bus.observe([heartbeat("north", 64 + i, START + i * DAY + 2 * HOUR)], 1 + i, NOW + (1 + 2 * i) * DAY)
-    bus.observe([heartbeat("north", 68, START + 3 * DAY + 3 * HOUR)], 9, NOW + 9 * DAY)
+        bus.observe([heartbeat("north", 64 * i, START + i * DAY + 2 * HOUR)], 1 + i, NOW + (1 + 2 * i) * DAY)
+    bus.observe([heartbeat("north", 193, START + 3 * DAY + 3 * HOUR)], 9, NOW + 9 * DAY)
     assert not {"north:e:0", "north:told:2026-03-02"} & bus.values.keys()
 
 

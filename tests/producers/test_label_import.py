@@ -88,6 +88,13 @@ def check_file(path: Path, defaults: Defaults) -> Check:
         ("nonsense,,car,,", "no frame or passage id"),
         ("a:e:1,,car,-1,", "weight '-1' is not a number above 0"),
         ("a:e:1,,car,nan,", "weight 'nan'"),
+        ("a:e:1,,car,1e200,", "weight '1e200' is not a number above 0, from 1e-06 to 1e+09"),
+        ("a:e:1,,car,1e-9,", "weight '1e-9'"),
+        (f"a:{'e' * 300}:1,,car,,", "has 304 characters, and no id has more than 256"),
+        ("a:e:1,,car,,0001-01-01T00:00+05:00", "labelled_at '0001-01-01T00:00+05:00' is not a time"),
+        ("a:e:1,,car,,9999-12-31T23:59:59-05:00", "is not a time"),
+        ("a:e:1,,car,,0001-01-01T00:00:00Z", "is before 1970-01-02"),
+        ("a:e:1,,car,,2062-11-24T00:00:00Z", "labelled_at '2062-11-24T00:00:00Z' is later than now"),
         ("a:e:1,,car,,yesterday", "labelled_at 'yesterday'"),
         ("a:e:1,,car,,2026-11-23T08:00:00", "with its zone"),
         ("a:e:1,car", "has 2 fields, the header names 5"),
@@ -106,10 +113,45 @@ def test_all_wrong_lines_are_named_by_number(tmp_path: Path) -> None:
     assert [fault.split(":")[0] for fault in check.faults] == ["line 2", "line 5", "line 5"]
 
 
-def test_a_line_that_contradicts_another_is_wrong(tmp_path: Path) -> None:
-    """One source cannot say two things of one frame in one file; saying it twice is harmless."""
-    check = check_file(written(tmp_path, "frame_id,label\na:e:1,car\na:e:1,car\na:e:1,truck\n"), DEFAULTS)
-    assert check.faults == ["line 4: says 'truck', and line 2 says 'car' of the same"]
+def test_lines_that_contradict_each_other_are_all_wrong(tmp_path: Path) -> None:
+    """One source cannot say two things of one frame in one file: nobody knows which it meant."""
+    check = check_file(written(tmp_path, "frame_id,label\na:e:1,car\na:e:1,truck\na:e:1,car\na:e:2,car\n"), DEFAULTS)
+    assert check.faults == [
+        "line 2: says 'car', and line 3 says 'truck' of the same",
+        "line 3: says 'truck', and line 2 says 'car' of the same",
+        "line 4: says 'car', and line 3 says 'truck' of the same",
+    ]
+    assert (check.good, check.bad) == (1, 3)
+
+
+def test_saying_it_twice_is_harmless(tmp_path: Path) -> None:
+    assert len(labels(tmp_path, "frame_id,label\na:e:1,car\na:e:1,car\n")) == 2
+
+
+def test_of_two_lines_with_times_of_their_own_the_later_holds(tmp_path: Path) -> None:
+    """A file that tells corrections, too."""
+    lines = "a:e:1,car,2026-11-23T08:00:00Z\na:e:1,truck,2026-11-23T09:00:00Z\n"
+    found = labels(tmp_path, f"frame_id,label,labelled_at\n{lines}")
+    assert max(found, key=lambda label: label.labelled_at).label == "truck"
+
+
+def test_a_clock_may_be_a_little_ahead(tmp_path: Path) -> None:
+    """By monitor.max_skew, as a camera's."""
+    (label,) = labels(tmp_path, "frame_id,label,labelled_at\na:e:1,car,2026-11-24T00:04:00Z\n")
+    assert label.labelled_at > NOW
+
+
+def test_an_exported_label_that_nobody_has_changed_is_known(tmp_path: Path) -> None:
+    """What one source has said does not become another's word; what was changed, or filled in, does."""
+    lines = "a:e:1,car,x.jpg,car\na:e:2,truck,x.jpg,car\na:e:3,car,x.jpg,\n"
+    found = read_lines(written(tmp_path, f"frame_id,label,pictures,known\n{lines}"), DEFAULTS)
+    assert [line.is_as_exported for line in found] == [True, False, False]
+
+
+def test_a_sources_name_has_an_end(tmp_path: Path) -> None:
+    check = check_file(written(tmp_path, f"frame_id,label,source\na:e:1,car,{'s' * 201}\n"), DEFAULTS)
+    assert "has 201 characters; name it with at most 200" in check.faults[0]
+    assert len(check.faults[0]) < 200
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from models.archive.ledger import Ledger
 from models.archive.opening import open_archive
 from producers.label_import import Defaults, Line
 from roadwatch.labelling.exporting import Exported, export
-from roadwatch.labelling.files import stem_in, stem_of
+from roadwatch.labelling.files import stem_of, stems_in
 from roadwatch.labelling.importing import Import, Wanted
 from roadwatch.labelling.queue import Queue, queue_of
 from roadwatch.labelling.reading import Format, Known, format_of, read_file
@@ -159,6 +159,19 @@ def test_examples_without_a_picture_are_named(archive: Archive, ledger: Ledger, 
     assert "is gone" in found.damaged[0]
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_exported_file_that_comes_back_unchanged_is_passed_over_and_counted(
+    settings: Settings, archive: Archive, ledger: Ledger, tmp_path: Path, kind: Format
+) -> None:
+    ledger.add([a_word(IDS[0], "truck"), a_word(IDS[1], "car")])
+    file = tmp_path / f"all.{'csv' if kind == 'csv' else 'json'}"
+    written(archive, ledger, file, kind)
+    found = Import(settings, open_archive(settings.archive), Wanted(file, CLASSES, NOW)).check()
+    told = found.plain()
+    assert (told["right"], told["passed"], told["asked"], told["unasked"]) == (2, 2, 0, {})
+    assert "2 are as they were exported, the word of others: they were passed over." in found.sentences(dry_run=True)
+
+
 def test_a_place_that_cannot_be_written_is_told(archive: Archive, ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="FILE: 1 to mend"):
@@ -179,7 +192,15 @@ def test_a_pictures_name_says_what_it_shows_whatever_a_tool_puts_before_it(examp
         assert known.find(None, seen) == example_id
     assert known.find("gate:e:p3", "cat.jpg") is None
     assert len(name) < 200
-    assert stem_in(name) == stem_of(example_id)
+    assert stem_of(example_id) in stems_in(name)
+
+
+def test_a_cameras_name_may_begin_like_an_uploads() -> None:
+    """A UUID's first eight digits and the dash behind them."""
+    example_id = "3f2a9c1e-aaaa-bbbb-cccc-0123456789ab:2026-11-23:p64"
+    known, name = Known.of([example_id]), f"{stem_of(example_id)}.1.jpg"
+    assert known.find(None, f"labels-pictures/{name}") == example_id
+    assert known.find(None, f"upload/1/0a1b2c3d-{name}") == example_id
 
 
 # Read back: CSV
@@ -219,6 +240,24 @@ def test_an_exported_csv_may_only_be_about_what_is_known(
     assert checked(settings, file)["faults"] == [
         "line 2: gate:2026-11-23:p1 was neither asked for nor is kept; correct the id, or leave the line out"
     ]
+
+
+def test_a_correction_that_is_older_than_what_was_said_since_is_told(
+    settings: Settings, ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.add([a_word("road:e:p1", "truck")])
+    file = tmp_path / "late.csv"
+    file.write_text("passage_id,label,source,labelled_at\nroad:e:p1,car,ann,2026-11-23T09:00:00Z\n", encoding="utf-8")
+    found = Import(settings, open_archive(settings.archive), Wanted(file, CLASSES, NOW)).check()
+    assert found.plain()["outweighed"] == 1
+    assert any("1 were given before what the same source has said" in each for each in found.sentences(dry_run=True))
+
+
+def test_a_source_with_too_long_a_name_is_refused(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "loops.csv"
+    file.write_text("passage_id,label\nroad:e:p1,car\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"--source: 1 to mend\n.*name it with at most 200"):
+        checked(settings, file, source="s" * 201)
 
 
 def test_a_csv_of_anything_else_is_read_as_ever(settings: Settings, tmp_path: Path) -> None:
@@ -306,6 +345,26 @@ def test_annotations_of_label_studio_are_labels_with_who_and_when(tmp_path: Path
     assert lines[0].label is not None
     assert lines[0].label.labelled_at == datetime(2026, 11, 24, 10, 0, 0, 500_000, tzinfo=UTC)
     assert [line.number for line in lines if line.is_open] == [2, 3]
+
+
+def test_of_two_annotations_by_one_annotator_the_newer_holds(tmp_path: Path) -> None:
+    first, second = (chosen(label, completed_by=3) for label in ("car", "truck"))
+    file = as_json(tmp_path, [task(IDS[0], {**second, "updated_at": "2026-11-24T11:00:00Z"}, first)])
+    assert max(labels(file), key=lambda label: label.labelled_at).label == "truck"
+
+
+def test_an_annotation_from_the_future_is_refused(tmp_path: Path) -> None:
+    file = as_json(tmp_path, [task(IDS[0], chosen("car", updated_at="2062-11-24T10:00:00Z"))])
+    (fault,) = faults(file)
+    assert fault.startswith("labelled_at '2062-11-24T10:00:00Z' is later than now")
+
+
+def test_a_time_that_is_none_and_text_that_is_none_harm_nothing(tmp_path: Path) -> None:
+    """Years that no zone can tell, and halves of letters, as JSON may hold them."""
+    odd = task(IDS[0], chosen("car", completed_by={"email": "\ud800"}, updated_at="0001-01-01T00:00:00+05:00"))
+    (label,) = labels(as_json(tmp_path, [odd]))
+    assert (label.source, label.labelled_at) == ("label-studio:?", NOW)
+    assert "is not of an example that is known" in faults(as_json(tmp_path, [task("\ud800", chosen("car"))]))[0]
 
 
 def test_its_small_json_is_read_too(tmp_path: Path) -> None:

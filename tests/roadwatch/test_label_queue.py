@@ -13,11 +13,14 @@ from models.archive.archive import Archive
 from models.archive.examples import Asked
 from models.archive.ledger import Ledger
 from models.archive.opening import open_archive
+from models.registry.history import Step
+from models.registry.opening import open_registry
 from roadwatch.cli import app
 from roadwatch.labelling.queue import of_days, queue_of
 from roadwatch.labelling.requesting import Wanted, failed_slices
-from runtime.settings import ArchiveSettings
+from runtime.settings import ArchiveSettings, ModelSettings
 from schemas.errors import ConfigurationError
+from tests.models.bundles import tiny_bundle, tiny_graph
 from tests.support.examples import MORNING, a_request, a_word, an_example
 from tests.support.reports import a_report
 
@@ -88,7 +91,11 @@ def kept(tmp_path: Path) -> tuple[Archive, Ledger]:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs `roadwatch label` on it."""
-    environment = {"ROADWATCH_ARCHIVE__ADDRESS": str(tmp_path / "archive"), "COLUMNS": "140"}
+    environment = {
+        "ROADWATCH_ARCHIVE__ADDRESS": str(tmp_path / "archive"),
+        "ROADWATCH_MODELS__REGISTRY": str(tmp_path / "registry"),
+        "COLUMNS": "140",
+    }
 
     def call(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["label", *arguments], env=environment)
@@ -126,6 +133,36 @@ def test_an_export_does_not_replace_a_file_that_may_be_filled_in(
     with pytest.raises(ConfigurationError, match="is there already, perhaps filled in"):
         run("export", str(file))
     assert json.loads(run("export", str(file), "--force", "--json"))["examples"] == 1
+
+
+def test_an_export_does_not_replace_an_interface_that_was_changed(
+    run: Run, kept: tuple[Archive, Ledger], tmp_path: Path
+) -> None:
+    """It lies beside the tasks, and people write in it."""
+    kept[0].keep([an_example()])
+    kept[1].ask(a_request(an_example().example_id))
+    interface = tmp_path / "tasks.xml"
+    interface.write_text("ours")
+    with pytest.raises(ConfigurationError, match=r"tasks\.xml is there already"):
+        run("export", str(tmp_path / "tasks.json"), "--format", "label-studio")
+    assert interface.read_text() == "ours"
+    run("export", str(tmp_path / "tasks.json"), "--format", "label-studio", "--force")
+    assert interface.read_text().startswith("<View>")
+
+
+def test_labels_are_of_the_classes_that_the_champion_knows(
+    run: Run, kept: tuple[Archive, Ledger], tmp_path: Path
+) -> None:
+    """The interface offers them, and an import takes them."""
+    kept[0].keep([an_example()])
+    kept[1].ask(a_request(an_example().example_id))
+    registry = open_registry(ModelSettings(registry=str(tmp_path / "registry")))
+    registry.register(tiny_bundle(tiny_graph(3), labels=("bus", "car", "truck")), at=LATER, by="ann")
+    registry.record(Step("promoted", "tiny-1", LATER, "ann", "better", "champion"))
+    run("export", str(tmp_path / "tasks.json"), "--format", "label-studio")
+    assert '<Choice value="bus"/>' in (tmp_path / "tasks.xml").read_text()
+    (tmp_path / "labels.csv").write_text(f"passage_id,label\n{an_example().example_id},bus\n")
+    assert "1 right lines, 0 wrong" in run("import", str(tmp_path / "labels.csv"), "--dry-run")
 
 
 def test_days_to_export_are_named_as_in_reports(run: Run, kept: tuple[Archive, Ledger], tmp_path: Path) -> None:
