@@ -378,6 +378,24 @@ def test_a_day_that_is_asked_about_again_weighs_anew(
     assert len(kept[1].labels()) == 2
 
 
+def test_an_answer_of_before_its_request_weighs_as_the_request_says(
+    road: Settings, run: Run, kept: tuple[Archive, Ledger], tmp_path: Path
+) -> None:
+    """Also where the request was made while the import was under way; and a correction made since holds."""
+    file = tmp_path / "labels.csv"
+    file.write_text("passage_id,label\n" + "".join(f"gate:{DAY}:p{4 * n},car\n" for n in range(12)))
+    early = datetime.now(UTC) - timedelta(hours=1)
+    importing = Import(road, kept, Importing(file, ("car", "truck"), early, "ann"))
+    asked = {each["example_id"]: each["weight"] for each in request_of(run).asked}  # type: ignore[index]
+    importing.send(importing.check(), lambda: None)
+    answered = [name for name in asked if name.startswith("gate:")]
+    assert {name: newest_of(road.kafka, name).weight for name in answered} == {n: asked[n] for n in answered}
+    corrected = early + timedelta(minutes=30)
+    file.write_text(f"passage_id,label,labelled_at\n{answered[0]},truck,{corrected.isoformat()}\n")
+    run("import", file.name, "--source", "ann")
+    assert newest_of(road.kafka, answered[0]).label == "truck"
+
+
 def newest_of(kafka: KafkaSettings, passage_id: str) -> Label:
     """The word that holds."""
     return max((each for each in words_on(kafka) if each.passage_id == passage_id), key=lambda each: each.labelled_at)
