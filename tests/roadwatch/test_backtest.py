@@ -261,7 +261,7 @@ def test_models_that_are_not_there_or_named_twice_are_refused(tried: Try) -> Non
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[monitor]\nmin_acuracy = 0.7\n", "monitor.min_acuracy: Extra inputs"),
+        ("[monitor]\nmin_acuracy = 0.7\n", "monitor.min_acuracy: not known here; the nearest: min_accuracy"),
         ("[monitor]\nmin_accuracy = 7\ntimezone = 'Mars/North'\n", "no time zone 'Mars/North'"),
         ("[mail]\nport = 25\n", "no \\[monitor\\] table"),
         ("min_accuracy\n", "not TOML"),

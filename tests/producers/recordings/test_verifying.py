@@ -118,7 +118,7 @@ def test_a_segment_whose_entries_are_not_what_the_index_says(day: Path) -> None:
         ({"first_offset": 50}, "before it begins"),
         ({"last_offset": 31}, "which its chain had already"),
         ({"file": "frames/0-0001.avro"}, "named twice"),
-        ({"records": 0}, "greater than or equal to 1"),
+        ({"records": 0}, "1 or more"),
         ({"topic": "elsewhere", "file": "elsewhere/0-0000.avro"}, "not among its topics"),
     ],
 )
