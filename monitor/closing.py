@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from monitor.cameras import Camera, ClosedDay, Policy, Span
+from monitor.cameras import Camera, ClosedDay, Policy
 from monitor.chunks import SIZE, Chunk, Chunks, Given, Place, Row, Verdict
 from monitor.counting import DayCounts
 from monitor.findings import noted
@@ -72,18 +72,18 @@ def _told_before(camera: Camera, chunks: Chunks, day: str) -> Told | None:
 
 
 def _plain_day(camera: Camera, day: str, policy: Policy, counts: DayCounts) -> CameraDay:
-    starts_at, ends_at = policy.calendar.bounds(day)
+    closed, (starts_at, ends_at) = camera.closed[day], policy.calendar.bounds(day)
     return CameraDay(
         camera_id=camera.camera_id,
         day=day,
         timezone=policy.calendar.timezone,
-        revision=camera.closed[day].revision,
+        revision=closed.revision,
         starts_at=starts_at,
         ends_at=ends_at,
         tally=counts.plain(),
         findings=(),
         model_versions=tuple(sorted(counts.models)),
-        seen_until=ends_at,
+        seen_until=ends_at if closed.seen_us < 0 else from_us(closed.seen_us),
     )
 
 
@@ -94,20 +94,22 @@ def _error_findings(camera: Camera, said: DaySaid) -> Iterator[Finding]:
 
 
 def needed_later(camera: Camera, chunks: Chunks, day: str, calendar: Calendar) -> dict[str, int]:
-    """By epoch, the first chunk that days after this one may need, whose frames are complete."""
+    """By epoch, the first chunk that days after this one may need, whose frames are complete; of others it is as before."""
     before_us = to_us(calendar.bounds(day)[1]) - span_us(PASSAGE_SPAN)
-    return {epoch: _first_needed(epoch, span, chunks, before_us) for epoch, span in camera.spans.items()}
+    needed = {epoch: _first_needed(camera, epoch, chunks, before_us) for epoch in camera.spans}
+    return {epoch: number for epoch, number in needed.items() if number > camera.spans[epoch].horizon}
 
 
-def _first_needed(epoch: str, span: Span, chunks: Chunks, before_us: int) -> int:
-    needed = span.horizon
-    for number in span.numbers():
+def _first_needed(camera: Camera, epoch: str, chunks: Chunks, before_us: int) -> int:
+    """One chunk more than frames tell: of the next vehicle the first frame, and with it its name, may lie there, and be lost."""
+    needed = camera.spans[epoch].horizon
+    for number in camera.spans[epoch].numbers():
         newest_us = chunks.newest_us(epoch, number) if number >= needed else -1
         if newest_us >= before_us:
-            return number
+            return number - 1
         if newest_us >= 0:
             needed = number + 1
-    return needed
+    return needed - 1 if epoch == camera.epoch else needed
 
 
 def forget(camera: Camera, chunks: Chunks, kept: Mapping[str, int]) -> None:
@@ -119,6 +121,32 @@ def forget(camera: Camera, chunks: Chunks, kept: Mapping[str, int]) -> None:
         gone += [number for first, last in empty for number in range(first, last + 1)]
         camera.garbage += [chunks.key(epoch, number) for number in gone if chunks.is_stored(epoch, number)]
     camera.drop_old_epochs()
+
+
+def forget_unseen(camera: Camera, chunks: Chunks, logged: range) -> int:
+    """Take out the labels of what was never seen that were logged before a span, and say that they were given after it.
+
+    Others go when the day closes on which they were given. Returns how many those were.
+    """
+    places = [(epoch, number) for epoch, numbers in camera.unseen.items() for number in numbers]
+    return sum(_forget_unseen(chunks, place, logged) for place in places)
+
+
+def _forget_unseen(chunks: Chunks, place: Place, logged: range) -> int:
+    chunk, gone = chunks.peek(*place), 0
+    for thing in _unseen_things(chunk):
+        given = (*chunk.frame_labels.get(thing, ()), *chunk.passage_labels.get(thing, ()))
+        over = [each for each in given if each.logged_ms < logged.start and each.labelled_us >= logged.stop * 1000]
+        gone += len(over)
+        if over:
+            _take_out(chunks.change(*place), thing, over)
+    return gone
+
+
+def _unseen_things(chunk: Chunk) -> list[int]:
+    return [
+        thing for thing in {*chunk.frame_labels, *chunk.passage_labels} if thing not in {*chunk.rows, *chunk.verdicts}
+    ]
 
 
 class _DayWalk:
@@ -141,11 +169,11 @@ class _DayWalk:
         self._closed.dirty_ms, self._closed.touched = None, {}
         for epoch, span in sorted(self._camera.spans.items()):
             self._scene = UNSEEN
-            first = self._closed.first.get(epoch, 0)
-            for number in (number for number in self._camera.unseen.get(epoch, ()) if number < first):
+            of_day = self._closed.chunks_of(epoch)
+            for number in (number for number in self._camera.unseen.get(epoch, ()) if number not in of_day):
                 self._counts.begin((epoch, number))
                 self._labels((epoch, number), self._chunks.peek(epoch, number))
-            for number in _between(span, first, self._closed.last.get(epoch)):
+            for number in (number for number in span.numbers() if number in of_day):
                 self._come_to((epoch, number))
         self._camera.unseen = dict(self._still_unseen())
         self._counts.count("labels", self._closed.unmatched)
@@ -266,10 +294,6 @@ def _touched(closed: ClosedDay, said: Mapping[Place, Said]) -> frozenset[Place]:
     """Chunks with labels that were not counted yet, and those with frames of the vehicles that begin in them."""
     late = {(epoch, number) for epoch, numbers in closed.touched.items() for number in numbers}
     return frozenset(late | {place for place, known in said.items() if any((place[0], n) in late for n in known.begun)})
-
-
-def _between(span: Span, first: int, last: int | None) -> list[int]:
-    return [number for number in span.numbers() if number >= first and (last is None or number <= last)]
 
 
 def _take_out(chunk: Chunk, thing: int, over: list[Given]) -> None:

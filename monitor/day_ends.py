@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from monitor.cameras import Camera, ClosedDay, OpenDay, Policy
 from monitor.chunks import Chunks
-from monitor.closing import camera_day, forget, told_key
+from monitor.closing import camera_day, forget, forget_unseen, told_key
 from monitor.outcomes import Outcome
 from schemas.times import MILLISECOND, to_us
 
@@ -52,25 +52,24 @@ class DayEnds:
 
     def _hand_in(self, name: str, day: OpenDay, closed_ms: int) -> None:
         camera = self._camera
+        self._forget_until(closed_ms)
+        last = {epoch: span.runs[-1][1] for epoch, span in camera.spans.items() if span.is_open}
         camera.closed[name] = ClosedDay(
             closed_ms=closed_ms,
             cutoff_ms=day.cutoff_ms,
             revision=1,
             findings=day.findings,
             unmatched=0,
-            first=self._first_chunks(),
-            last={epoch: span.runs[-1][1] for epoch, span in camera.spans.items() if span.runs},
+            first={epoch: camera.spans[epoch].closed for epoch in last if camera.spans[epoch].closed},
+            last=last,
             kept=day.kept,
+            seen_us=day.seen_us,
         )
         self._out.hand_in(camera_day(camera, self._chunks, name, self._policy), closed_ms)
         del camera.days[name]
         camera.closed_through = name
+        camera.let_go(day.kept)
         camera.forget_promises(to_us(self._calendar.bounds(name)[1]))
-
-    def _first_chunks(self) -> dict[str, int]:
-        """By epoch, the first chunk that days after the last closed one may need."""
-        closed = self._camera.closed.get(self._camera.closed_through)
-        return dict(closed.kept) if closed else {}
 
     def revise(self) -> None:
         """Hand in anew the days of late labels whose turn has come."""
@@ -100,19 +99,31 @@ class DayEnds:
         waits_ms = 0 if day.dirty_ms is None else LONGEST_WAIT // MILLISECOND
         return self._policy.final_ms(day) + waits_ms
 
+    def _forget_until(self, closed_ms: int) -> None:
+        """Let go of days that were over when the next one closed, however far labels or frames have been read since."""
+        for name, day in sorted(self._camera.closed.items()):
+            if day.dirty_ms is not None or closed_ms < self._last_ms(day):
+                break
+            self._forget(name, day)
+
     def _forget_days(self, labels_read: bool) -> None:
         """Let go of days that no label can change any more, and tell what the last ones have changed."""
         camera = self._camera
         for name, day in sorted(camera.closed.items()):
-            last_ms, is_dirty = self._last_ms(day), day.dirty_ms is not None
-            now_ms = camera.frames_ms if is_dirty else max(camera.frames_ms, camera.labels_ms)
-            if now_ms < last_ms:
+            last_ms = self._last_ms(day)
+            if camera.frames_ms < last_ms:
                 break
             if not labels_read and camera.labels_ms < last_ms:
                 self._out.waits = True
                 break
-            if is_dirty:
+            if day.dirty_ms is not None:
                 self._tell_anew(name, day, camera.frames_ms)
-            del camera.closed[name]
-            camera.garbage.append(told_key(camera, name))
-            forget(camera, self._chunks, day.kept)
+            self._forget(name, day)
+
+    def _forget(self, name: str, day: ClosedDay) -> None:
+        camera = self._camera
+        del camera.closed[name]
+        camera.garbage.append(told_key(camera, name))
+        logged = range(day.closed_ms, self._policy.final_ms(day))
+        self._out.counts["forgotten_labels"] += forget_unseen(camera, self._chunks, logged)
+        forget(camera, self._chunks, day.kept)

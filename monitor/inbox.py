@@ -88,6 +88,10 @@ class Inbox:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = f"the folder cannot be made: {error.strerror}; name another one"
+            raise ConfigurationError(f"inbox {self._folder}", [why]) from error
+        try:
             listener = socket.create_server((HOST, self._wanted_port))
         except OSError as error:
             raise ConfigurationError(f"inbox {self._folder}", [f"port {self._wanted_port}: {error}"]) from error

@@ -280,6 +280,12 @@ def take_settled(rules: Rules, codec: Codec, values: Mapping[str, bytes], until_
     return merging.outcome
 
 
+def _announces(camera_day: CameraDay) -> bool:
+    """Whether more is to come of it: a clock that is told on the log's day is of no day that is handed in."""
+    kinds = {finding.kind for finding in camera_day.findings}
+    return camera_day.part == "pictures" or kinds != {"integrity"}
+
+
 class Merging:
     """The camera-days' way into the reports and alerts."""
 
@@ -327,7 +333,8 @@ class Merging:
         self._merger.now_us = max(self._merger.now_us, each.seen_us)
         for news in (camera_day, *self._merger.presence.see(camera_day, each.logged_ms)):
             self._tell(self._merger.book.take(news))
-        known[each.camera_id] = each.revision
+        if _announces(camera_day):
+            known[each.camera_id] = each.revision
         if each.revision:
             self._put(each, before, camera_day)
 

@@ -80,7 +80,7 @@ class Presence:
             return
         at_us = to_us(camera_day.seen_until)
         camera = self.cameras.setdefault(camera_day.camera_id, Camera(at_us, logged_ms))
-        if camera.silent_since_us >= 0 and at_us > camera.seen_us:
+        if camera.silent_since_us >= 0 and (at_us > camera.seen_us or _has_ended(camera_day, camera_day.seen_until)):
             yield _news(camera_day, camera_day.camera_id, camera, at_us)
             camera.silent_since_us = -1
         _go_on(camera, camera_day, at_us, logged_ms)
@@ -88,10 +88,8 @@ class Presence:
         self._forget()
 
     def _see_device(self, device_day: CameraDay, seen_until: datetime) -> None:
-        """A device closes a day before the day is over only where its source has ended."""
         if camera := self.cameras.get(device_day.camera_id):
-            has_ended = device_day.revision and seen_until < device_day.ends_at
-            camera.ended_us = to_us(seen_until) if has_ended else -1
+            camera.ended_us = to_us(seen_until) if _has_ended(device_day, seen_until) else -1
 
     def _silent(self, camera_day: CameraDay) -> Iterator[CameraDay]:
         newest_us = max(camera.seen_us for camera in self.cameras.values())
@@ -115,6 +113,11 @@ class Presence:
     def restore(cls, plain: Mapping[str, Any]) -> Self:
         """Continue from a snapshot."""
         return cls({name: Camera(**camera) for name, camera in plain.items()})
+
+
+def _has_ended(camera_day: CameraDay, seen_until: datetime) -> bool:
+    """Whether its source has: only then a day is closed before it is over."""
+    return bool(camera_day.revision) and seen_until < camera_day.ends_at
 
 
 def _go_on(camera: Camera, camera_day: CameraDay, at_us: int, logged_ms: int) -> None:

@@ -124,11 +124,16 @@ class Outbox:
 
     async def send(self, outcome: Outcome, partition: int) -> None:
         """Send outputs in their order; returns when the broker has them all."""
-        await self.put(await self.patiently(lambda: [*self._parcels(outcome, partition)]))
+        await self.put_outputs(outcome, await self.patiently(lambda: [*self.parcels(outcome, partition)]))
+
+    async def put_outputs(self, outcome: Outcome, parcels: list[Parcel]) -> None:
+        """Send outputs that are packed already, likewise."""
+        await self.put(parcels)
         for record in outcome.outputs:
             SENT.labels(type(record).__name__).inc()
 
-    def _parcels(self, outcome: Outcome, partition: int) -> Iterator[Parcel]:
+    def parcels(self, outcome: Outcome, partition: int) -> Iterator[Parcel]:
+        """Pack outputs, in their order."""
         for place, record in enumerate(outcome.outputs):
             parcel = self._parcel(record, partition)
             if place in outcome.logged_ms:
@@ -249,11 +254,11 @@ class Intake:
         """False where it depends on labels that may not have been read."""
         async with self._lock:
             self._require_unmoved(message, moves)
-            outcome = await self._folded(message, labels_read)
+            outcome, parcels = await self._folded(message, labels_read)
             if outcome.waits and self._labels and not labels_read:
                 return False
             await self._report(message, outcome)
-            await self._outbox.send(outcome, message.partition)
+            await self._outbox.put_outputs(outcome, parcels)
             self._require_unmoved(message, moves)
             self._values.write(outcome.writes)
         return True
@@ -262,24 +267,29 @@ class Intake:
         if self._moves() != moves:
             raise StateMovedError(f"partition {message.partition} moved while a record was in hand")
 
-    async def _folded(self, message: Any, labels_read: bool) -> Outcome:
+    async def _folded(self, message: Any, labels_read: bool) -> tuple[Outcome, list[Parcel]]:
+        """What follows from a record, and its outputs as they are sent; nothing from what was put aside."""
         try:
             at = position_of(self.topic, message, labels_read)
-            return await self._outbox.patiently(lambda: self._fold(message.value or b"", self._values, at))
+            return await self._outbox.patiently(lambda: self._packed(message, at))
         except (StateMovedError, TableFileError):
             raise
         except RoadwatchError as error:
-            return await self._put_aside(message, error)
+            await self._put_aside(message, error)
         except Exception as error:
             log.exception("record not folded", topic=message.topic, partition=message.partition, offset=message.offset)
-            return await self._put_aside(message, error)
+            await self._put_aside(message, error)
+        return Outcome(), []
 
-    async def _put_aside(self, message: Any, error: Exception) -> Outcome:
+    def _packed(self, message: Any, at: Position) -> tuple[Outcome, list[Parcel]]:
+        outcome = self._fold(message.value or b"", self._values, at)
+        return outcome, [*self._outbox.parcels(outcome, message.partition)]
+
+    async def _put_aside(self, message: Any, error: Exception) -> None:
         log.warning(
             "dead letter", topic=message.topic, partition=message.partition, offset=message.offset, why=str(error)
         )
         await self._outbox.dead_letter(self.topic, message, error)
-        return Outcome()
 
     async def _report(self, message: Any, outcome: Outcome) -> None:
         for event, count in outcome.counts.items():

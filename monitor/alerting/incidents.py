@@ -263,15 +263,15 @@ class Following:
             return spread(alert, timezone)
         context = self._context(alert.cameras[0], alert.since)
         diagnosis = diagnose(alert.findings, context)
-        if self._keeps_its_cause(alert, diagnosis.cause):
+        if self._keeps_its_cause(alert, diagnosis.cause, context.at):
             diagnosis = diagnose(alert.findings, context, alert.cause)
         return described(alert, diagnosis, alert.findings, timezone)
 
-    @staticmethod
-    def _keeps_its_cause(alert: Alert, cause: str) -> bool:
-        """Whether people were mailed another cause, and this one is no worse: what comes later misleads as often as not."""
+    def _keeps_its_cause(self, alert: Alert, cause: str, at: datetime) -> bool:
+        """Whether people were mailed another one hours ago, and this is no worse: what comes later misleads."""
         is_worse = RANKS[severity_of(CAUSES[cause], alert.findings)] > RANKS[alert.severity]
-        return alert.severity != "info" and alert.cause not in (cause, UNKNOWN) and not is_worse
+        is_told = alert.severity != "info" and alert.cause != UNKNOWN and at - alert.raised_at > self._pace.together
+        return is_told and cause != alert.cause and not is_worse
 
     @staticmethod
     def _hold_on(entry: Entry, findings: Iterable[Finding], told_us: int) -> None:

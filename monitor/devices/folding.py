@@ -1,7 +1,7 @@
 """Telemetry's way into its device, and what follows from it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from monitor.cameras import Policy
@@ -10,6 +10,7 @@ from monitor.devices.device import SUFFIX, Device, decoded
 from monitor.devices.sensors import FIELD, PRESSURE, TEMPERATURE
 from monitor.findings import lasting_after, noted, on_day
 from monitor.outcomes import Outcome, Position
+from monitor.rows import require_name
 from monitor.spans import MINUTE
 from monitor.windows import span_us
 from schemas.records import CameraDay, DeviceDay, Finding, Tally, Telemetry
@@ -17,11 +18,13 @@ from schemas.times import from_ms, from_us, to_us
 
 NEWS_EVERY: Final = span_us(30 * MINUTE)
 "Event time between two pieces of news at most, while records come."
+MOST_COUNTED: Final = 10**12
+"By a device's process, pictures for one: thirty a second for a thousand years. A day's sum of such fits into a record."
 
 
 def take_telemetry(policy: Policy, values: Mapping[str, bytes], telemetry: Telemetry, position: Position) -> Outcome:
     """What a device's word on itself does to it."""
-    data = values.get(telemetry.camera_id + SUFFIX)
+    data = values.get(require_name(telemetry.camera_id) + SUFFIX)
     device = decoded(data) if data else Device(telemetry.camera_id)
     fold = DeviceFold(policy, device, Outcome(), position.logged_ms)
     if position.offset > device.offsets.get(position.topic, -1):
@@ -134,8 +137,17 @@ class DeviceFold:
 
 
 def _fault(telemetry: Telemetry) -> str:
-    """Which measurement is no number; empty where all are."""
+    """Which measurement is no number, and what no process can have counted; empty where all is well."""
+    return ", ".join((*_no_numbers(telemetry), *_out_of_reach(telemetry)))
+
+
+def _no_numbers(telemetry: Telemetry) -> Iterator[str]:
     values = {TEMPERATURE: telemetry.temperature_c, PRESSURE: telemetry.pressure_hpa}
     values |= {f"{FIELD}[{i}]": value for i, value in enumerate(telemetry.magnetometer_ut)}
-    wrong = [f"{name} = {value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
-    return ", ".join(wrong)
+    return (f"{name} = {value}" for name, value in values.items() if value is not None and not math.isfinite(value))
+
+
+def _out_of_reach(telemetry: Telemetry) -> Iterator[str]:
+    counts = {"pictures": telemetry.pictures, "frames": telemetry.frames, "reconnects": telemetry.reconnects}
+    counts |= {f"dropped[{reason}]": n for reason, n in telemetry.dropped.items()}
+    return (f"{name} = {n}" for name, n in counts.items() if not 0 <= n <= MOST_COUNTED)

@@ -48,6 +48,7 @@ class Integrity:
     def see(self, camera_id: str, frame: Seen) -> tuple[Finding, ...]:
         """Take the next frame of the stream; what begins with it, and what is over."""
         before_us, self._newest_us = self._newest_us, max(self._newest_us, frame.at_us)
+        self._believe()
         self._heartbeats.pause(before_us, frame)
         is_end = frame.kind == "end"
         number = Number(frame.epoch, frame.sequence, frame.frame_id, frame.at_us, self._newest_us, is_end)
@@ -55,14 +56,25 @@ class Integrity:
             self._examine(frame)
         return self._found(camera_id)
 
-    def refused(self, camera_id: str, frame_id: str, at_us: int, logged_us: int) -> tuple[Finding, ...]:
-        """Take a frame that was captured ahead of when it was logged: of the stream's time it says nothing."""
-        thing, now_us = parse_id(frame_id), logged_us if self._newest_us < 0 else self._newest_us
+    def refused(
+        self, camera_id: str, frame_id: str, at_us: int, logged_us: int, *, goes_on: bool
+    ) -> tuple[Finding, ...]:
+        """Take a frame that was captured ahead of when it was logged: of the stream's time it says nothing.
+
+        That is as before where the stream goes on; where it has not begun, or begins anew, only the log has a time.
+        """
+        thing, now_us = parse_id(frame_id), self._newest_us if goes_on else max(self._newest_us, logged_us)
         ahead_s = (at_us - logged_us) / SECOND_US
         note = f"frames are {in_words(ahead_s)} ahead of when they were logged"
         self._troubles.tell(CLOCK, now_us, Sign(0.0, round(ahead_s, 1), note, frame_id))
-        self._courses.count(Number(thing.epoch, thing.sequence, frame_id, -1, self._newest_us, is_end=False))
+        self._courses.count(Number(thing.epoch, thing.sequence, frame_id, -1, now_us, is_end=False))
         return self._found(camera_id)
+
+    def _believe(self) -> None:
+        """What the log told the time of is over with a frame that may be believed, and is of an earlier one."""
+        for trouble in self._events:
+            if trouble.lasts and trouble.last_us > self._newest_us:
+                self._troubles.over(trouble.check, trouble.last_us, "")
 
     def _found(self, camera_id: str) -> tuple[Finding, ...]:
         for trouble in self._events:

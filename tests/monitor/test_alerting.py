@@ -194,13 +194,22 @@ def test_what_becomes_worse_is_sent_again_with_its_severity(desk: Desk) -> None:
 
 
 def test_a_cause_that_was_mailed_stays(desk: Desk) -> None:
-    """What comes later would name another: it is told as a doubt, and the mail's word holds."""
+    """What comes hours later would name another: it is told as a doubt, and the mail's word holds."""
     (opened,) = desk.pass_by(fog(), 0, 90)
-    later = (finding("structure", 0.08, 0.81, 200, note=PARTLY), finding("brightness", 120.0, 100.0, 210))
+    later = (finding("structure", 0.08, 0.81, 260, note=PARTLY), finding("brightness", 120.0, 100.0, 270))
     told = desk.pass_by([*fog(), *later], 90, 500)
     assert {alert.cause for alert in told} == {opened.cause} == {"fog"}
     assert len(told[-1].findings) == 5
     assert "as likely: a dirty lens." in told[-1].summary
+
+
+def test_a_cause_is_named_anew_while_more_is_found(desk: Desk) -> None:
+    """For three hours: the first sign of a fault may look like another."""
+    first, *others = fog()
+    (opened,) = desk.pass_by([finding("brightness", 120.0, 160.0), *others[1:]], 0, 90)
+    assert opened.cause != "fog"
+    told = desk.pass_by([finding("brightness", 120.0, 160.0), first, *others], 90, 400)
+    assert told[-1].cause == "fog"
 
 
 def test_the_same_weather_at_several_cameras_is_one_alert(desk: Desk) -> None:

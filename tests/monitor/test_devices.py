@@ -14,6 +14,7 @@ from monitor.outcomes import Outcome, Position
 from monitor.windows import Calendar
 from producers.simulator.telemetry import DeviceReading, reading_at
 from producers.simulator.truth import TruePassage
+from schemas.errors import DecodingError
 from schemas.records import CameraDay, Finding, SensorDay, Telemetry
 from schemas.topics import TELEMETRY
 
@@ -403,15 +404,26 @@ def test_finishing_closes_what_is_open_and_nothing_twice() -> None:
         ({"temperature_c": math.nan}, "says temperature_c = nan"),
         ({"pressure_hpa": math.inf}, "says pressure_hpa = inf"),
         ({"magnetometer_ut": (1.0, -math.inf, 0.0)}, "says magnetometer_ut[1] = -inf"),
+        ({"pictures": 2**62}, f"says pictures = {2**62}"),
+        ({"frames": -1}, "says frames = -1"),
+        ({"dropped": {"queue": 2**62}}, f"says dropped[queue] = {2**62}"),
     ],
 )
-def test_what_is_no_number_is_refused(changes: dict[str, object], fault: str) -> None:
+def test_what_is_no_number_and_what_nothing_can_have_counted_is_refused(changes: dict[str, object], fault: str) -> None:
     """With the reason; the record changes nothing."""
     table = Table()
     table.take(telemetry(START, **changes))
     assert table.counts == {"refused_telemetry": 1}
     assert fault in table.faults[0]
     assert table.days == []
+
+
+def test_a_device_whose_name_holds_a_colon_is_refused() -> None:
+    """Its key would be another's."""
+    table = Table()
+    with pytest.raises(DecodingError, match="its name must hold no colon"):
+        table.take(telemetry(START, camera_id="gate:e"))
+    assert table.values == {}
 
 
 def test_what_is_ahead_of_its_log_is_refused() -> None:

@@ -61,6 +61,13 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         Inbox(tmp_path, first.port).start()
 
 
+def test_a_folder_that_cannot_be_made_is_told_and_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="the folder cannot be made: Not a directory") as told:
+        Inbox(tmp_path / "file" / "inbox").start()
+    assert "port" not in str(told.value).removeprefix(str(tmp_path))
+
+
 def test_a_stopped_inbox_takes_nothing(tmp_path: Path) -> None:
     """After stop the port is free; a second stop does no harm."""
     inbox = Inbox(tmp_path)

@@ -64,6 +64,18 @@ def test_one_that_is_back_is_missed_no_longer() -> None:
     assert (over.finding_id, over.until) == (begun.finding_id, START + timedelta(hours=11.5))
 
 
+def test_one_that_was_missed_and_then_ends_is_missed_no_longer() -> None:
+    """Its last picture was its last news: it says that it has ended, and nothing else."""
+    presence, found = Presence(), list[Finding]()
+    for camera, hour in [*together(0, 5), *(("north", hour) for hour in range(5, 12))]:
+        told = presence.see(news(camera, hour), milliseconds(START + hour * HOUR))
+        found += [finding for day in told for finding in day.findings]
+    ended = presence.see(news("south", 4, revision=1), milliseconds(START + 12 * HOUR))
+    found += [finding for day in ended for finding in day.findings]
+    assert [finding.until for finding in found] == [None, START + 4 * HOUR]
+    assert presence.going_on == ("north",)
+
+
 def test_whoever_has_closed_its_day_is_not_missed() -> None:
     """Its source has ended."""
     presence = Presence()

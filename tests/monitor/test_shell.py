@@ -13,8 +13,10 @@ from monitor.progress import Watch
 from monitor.shell import Intake, Outbox, is_left, position_of
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailableError
+from schemas.records import CameraDay, DeviceDay, Tally
 from schemas.replayed import logged_at_header
 from schemas.topics import OBSERVATIONS, Names
+from tests.monitor.world import START
 
 
 class Sent:
@@ -105,6 +107,23 @@ async def test_a_record_that_labels_decide_on_waits_for_them(read: bool, written
     outbox = Outbox(SimpleNamespace(producer=Sent()), Names(""), Codec(), Watch())
     await Intake(OBSERVATIONS, table, _fold_of_a_day, outbox, asyncio.Lock(), lambda: 0, gate.labels).take(event)
     assert (table, gate.asked, getattr(event.message, "acked", False)) == (written, 1, not read)
+
+
+def _fold_of_too_much(_data: bytes, _values: Mapping[str, bytes], _at: Position) -> Outcome:
+    """A fold from which a record follows that no bytes can hold."""
+    device = DeviceDay(1, (), {}, 2**64, 0, {}, 0)
+    day = CameraDay("north", "2026-03-02", "UTC", 1, START, START, Tally(), part="device", device=device)
+    outcome = Outcome(writes={"north": b"closed"})
+    outcome.hand_in(day, 0)
+    return outcome
+
+
+async def test_a_record_from_which_nothing_can_be_sent_is_put_aside() -> None:
+    """The monitor goes on with the next one; nothing is written, and no part of its outputs is sent."""
+    table, sent = dict[bytes, bytes](), Sent()
+    outbox = Outbox(SimpleNamespace(producer=sent), Names(""), Codec(), Watch())
+    await Intake(OBSERVATIONS, table, _fold_of_too_much, outbox, asyncio.Lock(), lambda: 0).take(_event())
+    assert (table, sent.topics) == ({}, ["observations.dlq"])
 
 
 async def test_waiting_for_the_registry_can_be_stopped() -> None:
