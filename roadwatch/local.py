@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Final
 
+from roadwatch.context import console
 from runtime.broker import LocalBroker
+from runtime.settings import KafkaSettings
 from schemas.errors import ConfigurationError, LocalStackError
+
+SERVERS: Final = "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS"
+HERE: Final = ("127.0.0.1", "localhost")
 
 
 @contextmanager
@@ -31,6 +37,23 @@ def writable(folder: Path, option: str) -> None:
         raise ConfigurationError(
             option, [f"{folder} cannot be written: {error.strerror}; name another folder"]
         ) from error
+
+
+def usual_port(kafka: KafkaSettings) -> int | None:
+    """The port at which commands look for a broker on this machine; None where they look elsewhere."""
+    host, _, port = kafka.bootstrap_servers.rpartition(":")
+    return int(port) if host in HERE and port.isdigit() else None
+
+
+def say_elsewhere(servers: str, kafka: KafkaSettings) -> None:
+    """Say how commands are told of a broker that is not where they look."""
+    if int(servers.rpartition(":")[2]) != usual_port(kafka):
+        console.print(
+            f"Commands look for it at {kafka.bootstrap_servers}. In other terminals: export {SERVERS}={servers}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def require_running(broker: LocalBroker) -> None:

@@ -1,5 +1,6 @@
 """`roadwatch alerts`: what is open, and what people say of it."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from roadwatch.context import AsJson, console, errors, print_json, print_whole, 
 from schemas.errors import ConfigurationError, RecordError
 
 if TYPE_CHECKING:
+    from monitor.silences import Silence
     from runtime.settings import Settings
     from schemas.records import Alert, AlertActionKind
 
@@ -36,14 +38,29 @@ def list_alerts(
     as_json: AsJson = False,
 ) -> None:
     """List alerts, the newest first."""
-    found = [alert for alert in _known(settings_of(context)) if everything or alert.state != "resolved"]
+    settings = settings_of(context)
+    found = [alert for alert in _known(settings) if everything or alert.state != "resolved"]
     found.sort(key=lambda alert: (alert.raised_at, alert.alert_id), reverse=True)
     if as_json:
         print_json([asdict(alert) | {"report": None} for alert in found])
-    elif found:
+        return
+    if found:
         print_whole(alert_table(found))
     else:
         console.print("No alert is open." if not everything else "There are no alerts.")
+    _say_silences(_silences(settings))
+
+
+@app.command()
+def silences(context: typer.Context, as_json: AsJson = False) -> None:
+    """List what is silenced, until when, by whom and why; also what is over by itself."""
+    found, now = _silences(settings_of(context)), datetime.now(UTC)
+    if as_json:
+        print_json([_plain(each, now) for each in found])
+    elif found:
+        print_whole(silence_table(found, now))
+    else:
+        console.print("Nothing is silenced.")
 
 
 @app.command("ack")
@@ -78,9 +95,14 @@ def silence(
     reason: Why = "",
 ) -> None:
     """Send no alerts of a kind for a while; what is still open then is sent."""
+    from roadwatch.told import written
+
     until = datetime.now(UTC) + duration(span, "--for")
-    _send(settings_of(context), "silence", _checked(target), by, until, reason)
+    settings = settings_of(context)
+    _check_rule(settings, _checked(target))
+    _send(settings, "silence", written(target), by, until, reason)
     console.print(f"Silent until {until:%Y-%m-%d %H:%M} UTC: {target}", markup=False, highlight=False)
+    _warn_of_camera(settings, target)
 
 
 @app.command()
@@ -89,8 +111,16 @@ def unsilence(
     target: Annotated[str, typer.Argument(help="What was silenced, as it was named.", show_default=False)],
     by: Who = None,
 ) -> None:
-    """End a silence."""
-    _send(settings_of(context), "unsilence", _checked(target), by, None, "")
+    """End a silence; exit code 1 where there is none."""
+    from roadwatch.told import written
+
+    settings, plain = settings_of(context), written(_checked(target))
+    lasting = [each.target for each in _lasting(_silences(settings))]
+    if plain not in lasting:
+        held = "; ".join(lasting) or "nothing"
+        errors.print(f"{target} is not silent; silent is {held}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    _send(settings, "unsilence", plain, by, None, "")
     console.print(f"No longer silent: {target}", markup=False, highlight=False)
 
 
@@ -102,6 +132,73 @@ def _checked(target: str) -> str:
     except ValueError as error:
         raise ConfigurationError("TARGET", [str(error)]) from error
     return target
+
+
+def _check_rule(settings: "Settings", target: str) -> None:
+    """Raise ConfigurationError where a target names a rule that raises no alerts here."""
+    from monitor.alerting.entries import INCIDENT
+    from monitor.model_alerts import RULE as REFUSED
+    from monitor.policies import rules_of
+    from monitor.silences import terms_of
+    from monitor.stillness import RULE as SILENT
+    from runtime.faults import nearest
+
+    rule = terms_of(target).get("rule")
+    if rule is None or rule in (INCIDENT, REFUSED, SILENT):
+        return
+    known = [*(each.name for each in rules_of(settings.monitor)), INCIDENT, REFUSED, SILENT]
+    if rule not in known:
+        raise ConfigurationError("TARGET", [f"{rule!r} is no rule; {nearest(rule, known)}"])
+
+
+def _warn_of_camera(settings: "Settings", target: str) -> None:
+    """Say of a camera that nobody here knows that it is not known: it may be described elsewhere."""
+    from monitor.silences import terms_of
+    from runtime.faults import nearest
+
+    camera = terms_of(target).get("camera")
+    if camera is None or camera in (known := _cameras(settings)):
+        return
+    near = nearest(camera, sorted(known))
+    said = f"No camera {camera!r} is in {settings.cameras_file}, or has had an alert{near and f'; {near}'}"
+    errors.print(f"{said}. If it is described elsewhere, all is well.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cameras(settings: "Settings") -> set[str]:
+    from producers.cameras import CameraConfig, load_cameras
+
+    described: tuple[CameraConfig, ...] = ()
+    with suppress(ConfigurationError):  # what is wrong with a camera is no reason not to silence it
+        described = load_cameras(settings.cameras_file) if settings.cameras_file.exists() else ()
+    told = {name for alert in _known(settings) for name in (alert.camera_id, *alert.cameras) if name}
+    return {each.id for each in described} | told
+
+
+def _silences(settings: "Settings") -> "list[Silence]":
+    from roadwatch.told import silences_told
+
+    return silences_told(settings.kafka, _say_left_out)
+
+
+def _lasting(found: "list[Silence]") -> "list[Silence]":
+    now = datetime.now(UTC)
+    return [each for each in found if each.until > now]
+
+
+def _say_silences(found: "list[Silence]") -> None:
+    if n := len(_lasting(found)):
+        holds = "silence holds" if n == 1 else "silences hold"
+        console.print(f"{n} {holds}; `roadwatch alerts silences` lists them.", highlight=False)
+
+
+def _plain(silence: "Silence", now: datetime) -> dict[str, object]:
+    return {
+        "target": silence.target,
+        "until": silence.until,
+        "by": silence.by,
+        "reason": silence.reason,
+        "over": silence.until <= now,
+    }
 
 
 def _known(settings: "Settings") -> "list[Alert]":
@@ -129,6 +226,17 @@ def _send(
     with Writer(settings.kafka, open_codec(settings.kafka)) as writer:
         writer.send(ALERT_ACTIONS, target, action)
         writer.flush()
+
+
+def silence_table(found: "list[Silence]", now: datetime) -> Table:
+    """A line for each silence; what they hold for is never broken."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("Silent", "Until (UTC)", "", "By", "Why"):
+        table.add_column(heading, overflow="fold")
+    for each in found:
+        target, by, why = (Text(printable(text)) for text in (each.target, each.by, each.reason or "–"))
+        table.add_row(target, f"{each.until:%Y-%m-%d %H:%M}", "over" if each.until <= now else "holds", by, why)
+    return unbroken(table, 0)
 
 
 def alert_table(found: "list[Alert]") -> Table:

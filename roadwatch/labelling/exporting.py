@@ -10,15 +10,16 @@ Pictures come first and the file last, under another name until it is whole: wha
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 from models.archive.archive import Archive
 from roadwatch.labelling.files import Item, coco, csv_lines, largest, picture_names, studio, studio_config
 from roadwatch.labelling.queue import Question, Queue
 from roadwatch.labelling.reading import Format
+from roadwatch.whole import whole
 from schemas.errors import ConfigurationError
 
 MOST: Final = 5_000
@@ -121,13 +122,13 @@ def _write_folder(file: Path, kind: Format, items: Sequence[Item], classes: Sequ
     _write_pictures(folder, f"{file.stem}-pictures", kind, items)
     if kind == "label-studio":
         folder.write(file.with_suffix(".xml").name, studio_config(classes).encode())
-    with _whole(file) as draft:
+    with whole(file) as draft:
         for part in _document(kind, items, classes, f"{file.stem}-pictures"):
             draft.write(part.encode())
 
 
 def _write_zip(file: Path, kind: Format, items: Sequence[Item], classes: Sequence[str]) -> None:
-    with _whole(file) as draft, zipfile.ZipFile(draft, "w") as packed:
+    with whole(file) as draft, zipfile.ZipFile(draft, "w") as packed:
         place = _Zip(packed)
         _write_pictures(place, "pictures", kind, items)
         if kind == "label-studio":
@@ -162,17 +163,3 @@ def _document(kind: Format, items: Sequence[Item], classes: Sequence[str], folde
         for number, item in enumerate(items):
             yield ("" if number == 0 else ",\n") + json.dumps(studio(item), ensure_ascii=False)
         yield "\n]\n"
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name when it is whole, and leaves nothing when it is not."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.tmp")
-    try:
-        with draft.open("wb") as stream:
-            yield stream
-        draft.replace(file)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.evaluation import wilson_interval
+from monitor.causes import WORDS
 from monitor.metrics import represented, wilson
 from schemas.records import Cell, DayReport, Finding, Scores
 
@@ -20,6 +21,17 @@ UNITS: Final[Mapping[str, tuple[str, str]]] = {
     "magnetometer_ut": ("magnetic field", "µT"),
 }
 "A sensor's name and unit."
+
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "flip": "of a vehicle's frames, those whose class is not the one that most of them say",
+    "abstention": "frames too doubtful for the model to name a class",
+    "class-mix": "the share of each class among the model's verdicts",
+    "errors": "of labelled vehicles, those whose verdict is wrong",
+    "noise": "how strongly single pixels differ from their neighbours where the picture is plain, grey levels",
+    "structure": "how unlike the camera's usual view the picture is where it differs most; 0: as ever, 1: nothing is alike",
+}
+"What signals are whose name does not say it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,18 @@ def change(finding: Finding) -> str:
 def level(signal: str, value: float) -> str:
     """A signal's value."""
     return percent(value, 0) if signal in SHARES else rounded(value)
+
+
+def signal_name(signal: str) -> str:
+    """What mails call a signal: `picture's grain`."""
+    return WORDS.get(signal, signal).removeprefix("the ")
+
+
+def meanings(report: DayReport) -> dict[str, str]:
+    """What those of a report's signals are whose names do not say it, by what they are called."""
+    measured = {each.signal for camera in report.cameras for each in camera.signals}
+    seen = measured | {each.signal for each in findings_of(report)}
+    return {signal_name(signal): means for signal, means in MEANINGS.items() if signal in seen}
 
 
 def sensor_name(sensor: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import jinja2
 
 from models.card import Card
+from models.qualification.charts import Plot
 from models.qualification.page import environment
 from roadwatch.reporting import plots, rows
 from roadwatch.reporting.figures import (
@@ -19,11 +20,13 @@ from roadwatch.reporting.figures import (
     counted,
     findings_of,
     headline,
+    meanings,
     percent,
     plain,
     points,
+    signal_name,
 )
-from roadwatch.reporting.ranges import Summary, day_line
+from roadwatch.reporting.ranges import DayLine, Summary, day_line
 from schemas.records import DayReport
 
 BEFORE: Final = 13
@@ -47,7 +50,7 @@ def day_page(
         headline=headline(share),
         severities=alerts_by_severity(report),
         found=findings_of(report),
-        trend=plots.trend([day_line(each) for each in (*before, report)]),
+        **_trends([day_line(each) for each in (*before, report)]),
         cameras=rows.camera_rows(report),
         confusion=confusion_table(report.scores.confusion),
         classes=rows.class_rows(report.scores.classes, report.intervals),
@@ -58,7 +61,8 @@ def day_page(
         behind=[each for each in report.slices if each.discovered],
         hours=plots.hours([each for each in report.slices if each.dimension == "hour"], report.scores.accuracy),
         findings=rows.finding_rows(report),
-        signals=rows.signal_grid(report),
+        signals=rows.signal_grids(report),
+        meanings=meanings(report),
         sensors=rows.sensor_grid(report),
         stages=rows.stage_rows(report),
         worst=rows.worst_rows(report, pictures),
@@ -75,7 +79,7 @@ def range_page(told: Summary) -> str:
         told=told,
         title=f"{told.span}",
         headline=headline(told.accuracy),
-        trend=plots.trend(told.lines),
+        **_trends(told.lines),
         days=rows.share_table(told.lines, told.accuracy),
         cameras=rows.share_table(told.cameras, told.accuracy),
         confusion=confusion_table(told.confusion),
@@ -92,6 +96,11 @@ def long_day(day: str) -> str:
     return f"{at:%A}, {at.day} {at:%B %Y}"
 
 
+def _trends(lines: Sequence[DayLine]) -> dict[str, Plot | None]:
+    """The accuracy over the days, as wide as a desk has it, and as a phone does."""
+    return {"trend": plots.trend(lines), "narrow": plots.trend(lines, plots.NARROW)}
+
+
 def _rendered(name: str, **values: Any) -> str:
     return _environment().get_template(name).render(**values)
 
@@ -99,5 +108,5 @@ def _rendered(name: str, **values: Any) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     made = environment(Path(__file__).parent)
-    made.filters.update(percent=percent, points=points, counted=counted)
+    made.filters.update(percent=percent, points=points, counted=counted, signal=signal_name)
     return made

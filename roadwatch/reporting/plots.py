@@ -18,6 +18,8 @@ ESTIMATED: Final = "two"
 BAD: Final = "worse"
 "Of what is surely worse than the rest."
 TREND: Final = Box(992, 210, left=48, right=984, top=12, bottom=180)
+NARROW: Final = Box(368, 210, left=44, right=360, top=12, bottom=180)
+"Of the same on a phone."
 HOURS: Final = Box(992, 220, left=48, right=984, top=12, bottom=196)
 SQUARE: Final = Box(470, 330, left=48, right=460, top=12, bottom=294)
 BARS: Final = 28.0
@@ -26,19 +28,19 @@ BARS: Final = 28.0
 Scale = Callable[[float], float]
 
 
-def trend(lines: Sequence[DayLine]) -> Plot | None:
+def trend(lines: Sequence[DayLine], box: Box = TREND) -> Plot | None:
     """Accuracy over days, in order, with its intervals, the estimate beside it; None where one day alone has either."""
     known = [line for line in lines if line.accuracy or line.estimate]
     if len(known) < 2:
         return None
     first, last = (date.fromisoformat(line.day) for line in (known[0], known[-1]))
     low = _lowest(known)
-    across = linear(first.toordinal(), last.toordinal(), TREND.left + 16, TREND.right - 16)
-    up = linear(low, 1.0, TREND.bottom, TREND.top)
+    across = linear(first.toordinal(), last.toordinal(), box.left + 16, box.right - 16)
+    up = linear(low, 1.0, box.bottom, box.top)
     return Plot(
         "Accuracy over the days",
-        TREND,
-        x_ticks=_day_ticks(first, last, across),
+        box,
+        x_ticks=_day_ticks(first, last, across, most=int(box.width // 68)),
         y_ticks=[Tick(up(value), percent(value, 0)) for value in marks(low, 1.0, 4)],
         areas=list(_bands(known, across, up)),
         lines=list(_trend_lines(known, across, up, low)),
@@ -121,9 +123,9 @@ def _lowest(lines: Sequence[DayLine]) -> float:
     return max(0.0, math.floor(min([*measured, *estimates, 0.9]) * 20) / 20)
 
 
-def _day_ticks(first: date, last: date, across: Scale) -> list[Tick]:
+def _day_ticks(first: date, last: date, across: Scale, most: int) -> list[Tick]:
     span = (last - first).days
-    step = next((step for step in (1, 2, 7, 14, 28) if span / step <= 14), 56)
+    step = next((step for step in (1, 2, 7, 14, 28) if span / step <= most), 56)
     days = (first + timedelta(days=n) for n in range(span % step, span + 1, step))
     return [Tick(across(day.toordinal()), f"{day:%d %b}") for day in days]
 

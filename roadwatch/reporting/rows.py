@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from monitor.causes import PICTURES
 from roadwatch.reporting.figures import (
     Share,
     camera_accuracy,
@@ -260,13 +261,21 @@ def _finding_row(finding: Finding, axis: Axis, zone: ZoneInfo, begins: bool) -> 
     return FindingRow(finding, begins, strip, since, until, change(finding))
 
 
-def signal_grid(report: DayReport) -> Grid[SignalCell]:
-    """Each camera's signals beside their references; all differences on one axis."""
+def signal_grids(report: DayReport) -> list[Grid[SignalCell]]:
+    """Each camera's signals beside their references, of pictures and of the model; all differences on one axis."""
     cameras = [camera for camera in report.cameras if camera.signals]
-    names = tuple(sorted({each.signal for camera in cameras for each in camera.signals}))
+    names = sorted({each.signal for camera in cameras for each in camera.signals})
+    parts = [[name for name in names if name in PICTURES], [name for name in names if name not in PICTURES]]
     axis = effect_axis(each.effect for camera in cameras for each in camera.signals if each.effect is not None)
-    rows = ((camera, {each.signal: _signal_cell(each, axis) for each in camera.signals}) for camera in cameras)
-    return Grid(names, (axis,) * len(names), tuple((camera, tuple(map(cells.get, names))) for camera, cells in rows))
+    found = [(camera, {each.signal: _signal_cell(each, axis) for each in camera.signals}) for camera in cameras]
+    return [_signal_grid(tuple(part), axis, found) for part in parts if part]
+
+
+def _signal_grid(
+    names: tuple[str, ...], axis: Axis, found: Sequence[tuple[CameraScores, Mapping[str, SignalCell]]]
+) -> Grid[SignalCell]:
+    rows = tuple((camera, tuple(map(cells.get, names))) for camera, cells in found)
+    return Grid(names, (axis,) * len(names), rows)
 
 
 def _signal_cell(scores: SignalScores, axis: Axis) -> SignalCell:

@@ -15,7 +15,7 @@ from runtime import admin, clients
 from runtime.clients import Received
 from schemas.codec import Codec
 from schemas.errors import BrokerUnavailableError, ConfigurationError
-from schemas.records import Alert, AlertAction, Record
+from schemas.records import Alert, AlertAction, AlertActionKind, Record
 from schemas.topics import Topic
 from tests.support.alerts import alert
 from tests.support.records import NOON
@@ -27,15 +27,16 @@ FOG = "incident:bridge:1772511508425000"
 
 @dataclass(slots=True)
 class Topics:
-    """What is on the alerts topic, and what was sent; the double of the cluster's clients."""
+    """What is on the topics of alerts and of what people say of them, and what was sent; the double of the cluster's clients."""
 
     alerts: list[bytes] = field(default_factory=list)
+    actions: list[bytes] = field(default_factory=list)
     sent: list[tuple[str, str, Record]] = field(default_factory=list)
 
     def read_all(self, _settings: object, topic: str) -> Iterator[Received]:
         """In the place of `told.read_all`."""
-        assert topic == "roadwatch.alerts"
-        return (Received(topic, 0, n, b"", value, [], 0) for n, value in enumerate(self.alerts))
+        found = {"roadwatch.alerts": self.alerts, "roadwatch.alert-actions": self.actions}[topic]
+        return (Received(topic, 0, n, b"", value, [], 0) for n, value in enumerate(found))
 
     def writer(self, _settings: object, _codec: object) -> Self:
         """In the place of `clients.Writer`."""
@@ -146,10 +147,82 @@ def test_a_silence_has_an_end(run: Run, topics: Topics, told: str, span: timedel
     assert action.until is not None
     assert abs(action.until - datetime.now(UTC) - span) < timedelta(minutes=1)
     assert (key, action.kind, action.by) == ("camera=gate,cause=fog", "silence", "anne")
-    assert said == f"Silent until {action.until:%Y-%m-%d %H:%M} UTC: camera=gate,cause=fog\n"
+    assert said.startswith(f"Silent until {action.until:%Y-%m-%d %H:%M} UTC: camera=gate,cause=fog\n")
+
+
+def _said(target: str, kind: AlertActionKind = "silence", hours: float = 1, ago: float = 2) -> bytes:
+    """Said so many hours ago; a silence ends in so many."""
+    now = datetime.now(UTC)
+    until = now + timedelta(hours=hours) if kind == "silence" else None
+    return Codec().encode(AlertAction(kind, target, "anne", now - timedelta(hours=ago), until, "roadworks"))
+
+
+def test_silences_are_listed_and_those_that_are_over_are_said_to_be(run: Run, topics: Topics) -> None:
+    topics.actions = [_said("camera=gate,cause=fog"), _said("rule=incident", hours=-1), _said(FOG, "acknowledge")]
+    over, holds = run("silences", "--json")
+    assert (over["target"], over["over"]) == ("rule=incident", True)
+    assert (holds["target"], holds["over"], holds["by"], holds["reason"]) == (
+        "camera=gate,cause=fog",
+        False,
+        "anne",
+        "roadworks",
+    )
+    assert "camera=gate,cause=fog" in run("silences")
+
+
+def test_a_silence_that_was_ended_or_said_anew_is_listed_as_it_is_now(run: Run, topics: Topics) -> None:
+    """However its parts were ordered."""
+    again = [_said("cause=fog,camera=gate", hours=5, ago=1)]
+    topics.actions = [
+        _said("camera=gate,cause=fog"),
+        _said("camera=old"),
+        _said("camera=old", "unsilence", ago=1),
+        *again,
+    ]
+    (only,) = run("silences", "--json")
+    assert only["target"] == "camera=gate,cause=fog"
+    assert datetime.fromisoformat(only["until"]) > datetime.now(UTC) + timedelta(hours=4)
+
+
+def test_without_silences_it_says_so(run: Run, topics: Topics) -> None:
+    assert topics.actions == []
+    assert run("silences") == "Nothing is silenced.\n"
+
+
+def test_a_list_of_alerts_says_how_many_silences_hold(run: Run, topics: Topics) -> None:
+    assert "silence" not in run("list")
+    topics.actions = [_said("camera=gate"), _said("camera=bridge", hours=-1)]
+    assert "1 silence holds; `roadwatch alerts silences`" in run("list")
+
+
+def test_a_rule_that_is_none_is_refused(run: Run, topics: Topics) -> None:
+    with pytest.raises(ConfigurationError, match=r"'acuracy' is no rule; the nearest: .*accuracy"):
+        run("silence", "rule=acuracy")
+    assert topics.sent == []
+
+
+@pytest.mark.parametrize("rule", ["accuracy", "incident", "all-silent", "model-refused"])
+def test_every_rule_that_there_is_can_be_silenced(run: Run, topics: Topics, rule: str) -> None:
+    run("silence", f"rule={rule}")
+    assert [key for _, key, _ in topics.sent] == [f"rule={rule}"]
+
+
+def test_of_a_camera_that_nobody_knows_it_is_said(run: Run, topics: Topics) -> None:
+    """It is silenced all the same."""
+    assert "No camera 'brigde' is in cameras.toml" in (said := run("silence", "camera=brigde"))
+    assert "the nearest: bridge" in said
+    assert "No camera" not in run("silence", "camera=bridge")
+    assert len(topics.sent) == 2
+
+
+def test_what_is_not_silent_cannot_be_ended(run: Run, topics: Topics) -> None:
+    topics.actions = [_said("camera=gate"), _said("rule=incident", hours=-1)]
+    assert run("unsilence", "rule=incident") == "rule=incident is not silent; silent is camera=gate\n"
+    assert topics.sent == []
 
 
 def test_a_silence_is_ended(run: Run, topics: Topics) -> None:
+    topics.actions = [_said("rule=accuracy")]
     assert run("unsilence", "rule=accuracy") == "No longer silent: rule=accuracy\n"
     ((_, _, action),) = topics.sent
     assert isinstance(action, AlertAction)

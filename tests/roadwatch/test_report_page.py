@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.bundle import BUNDLED, load_bundle
+from monitor.signals import SIGNALS
 from roadwatch.reporting import plots, rows
 from roadwatch.reporting.cards import UNKNOWN, cards
 from roadwatch.reporting.days import Span
@@ -20,7 +21,7 @@ from roadwatch.reporting.pictures import HEIGHT, small_pictures
 from roadwatch.reporting.ranges import day_line, summary
 from roadwatch.reporting.strips import Axis, share_axis
 from runtime.settings import ModelSettings
-from schemas.records import DayReport
+from schemas.records import DayReport, SignalScores
 from tests.support.reports import MONDAY, a_bad_day, a_finding, a_report, days_before
 
 HOSTILE = "<script>alert('x')</script>"
@@ -137,6 +138,38 @@ def test_every_coordinate_lies_in_the_plot() -> None:
     assert drawn is not None
     assert all(drawn.box.left <= dot.x <= drawn.box.right for dot in drawn.dots)
     assert all(drawn.box.top <= dot.y <= drawn.box.bottom for dot in drawn.dots)
+
+
+def test_a_phone_sees_the_newest_day_with_few_dates_below() -> None:
+    """The plot is as wide as a phone: nothing has to be pushed aside."""
+    drawn = plots.trend([day_line(each) for each in (*days_before(), a_bad_day())], plots.NARROW)
+    assert drawn is not None
+    assert drawn.box.width < 400
+    assert max(dot.x for dot in drawn.dots) < drawn.box.right
+    assert [tick.label for tick in drawn.x_ticks] == ["16 Nov", "23 Nov"]
+
+
+def test_signals_stand_in_tables_as_narrow_as_a_page() -> None:
+    """Those of the pictures apart from those of the model: ten columns beside each other were cut."""
+    found = [replace(camera, signals=_all_signals()) for camera in a_bad_day().cameras]
+    grids = rows.signal_grids(replace(a_bad_day(), cameras=tuple(found)))
+    assert [grid.names for grid in grids] == [
+        ("brightness", "contrast", "noise", "sharpness", "structure"),
+        ("abstention", "class-mix", "confidence", "errors", "flip"),
+    ]
+    assert len({grid.axes[0] for grid in grids}) == 1
+
+
+def test_signals_have_the_words_of_mails_and_are_explained_where_they_are_shown() -> None:
+    page = a_page(replace(a_bad_day(), cameras=(replace(a_bad_day().cameras[0], signals=_all_signals()),)))
+    for words in ("picture&#39;s grain", "scene&#39;s difference", "share of frames that dissent"):
+        assert f"<th>{words}</th>" in page
+        assert page.count(f"<b>{words.capitalize()}</b>: ") == 1
+    assert 'class="soft meanings"' not in a_page(a_report())
+
+
+def _all_signals() -> tuple[SignalScores, ...]:
+    return tuple(SignalScores(each.name, 140, 0.5, 0.1, 0.4, 1.0, 0.01, True) for each in SIGNALS)
 
 
 def test_what_is_surely_worse_has_its_own_colour() -> None:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +132,26 @@ def test_page_and_document_are_written(tmp_path: Path) -> None:
     told = json.loads((page.parent / DOCUMENT).read_text(encoding="utf-8"))
     assert (told["failed"], told["groups"][0]["size"], told["single"]) == (4, 3, [name_of(3)])
     assert told["groups"][0]["confusions"] == [{"truth": "truck", "predicted": "car", "n": 3}]
+
+
+def test_a_disk_that_is_full_leaves_the_page_that_was_there(tmp_path: Path) -> None:
+    """Nor does anything half written stay."""
+    page = write_page(a_failing(), tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with files_of_at_most(page.stat().st_size // 2), pytest.raises(ConfigurationError, match="cannot be written"):
+        write_page(a_failing(), tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Files grow no further than so many bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
