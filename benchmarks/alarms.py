@@ -9,7 +9,6 @@ it replaces: `the day's accuracy is below 60 %, with 50 labels or more`.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.options import parser_of
+from benchmarks.options import json_file
 from monitor.metrics import wilson
 from monitor.statistics.intervals import lower_bound
 from monitor.statistics.sequences import ALPHA, HORIZON, ODDS, REFERENCE, STARTS, TOLERANCE, under
@@ -191,14 +190,12 @@ def _counts(right: NDArray[Any]) -> list[tuple[int, int]]:
 
 def main() -> None:
     """Simulate and print; also as JSON into the file named first."""
-    parser = parser_of("alarms", __doc__)
-    parser.add_argument("json", nargs="?", type=Path, help="a file for the same as JSON")
-    given = parser.parse_args()
+    file = json_file("alarms", __doc__)
     rng = np.random.default_rng(6)
     results = [simulate(case, STREAMS, rng) for case in cases()]
     Console().print(table(results))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
+    if file:
+        file.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.estimation import BATCH, CLASSES, Model, Traffic, simulated
-from benchmarks.options import crops_file, parser_of
+from benchmarks.options import crops_of
 from models.archive.examples import Example
 from models.asking import RANDOM_SHARE, Candidate, ask
 from models.bundle import BUNDLED, load_bundle
@@ -293,16 +293,14 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def main() -> None:
     """Simulate and print; real crops from the zip named first."""
-    parser = parser_of("asking", __doc__)
-    parser.add_argument("crops", nargs="?", type=crops_file, help="a zip of labelled crops, such as test.zip")
-    given = parser.parse_args()
+    file = crops_of("asking", __doc__)
     console, rng = Console(), np.random.default_rng(7)
     parts = [("Simulated days", kinds(rng)), ("Where confidence deceives", deceived(rng))]
-    parts += [("Real crops", real(given.crops))] if given.crops else []
+    parts += [("Real crops", real(file))] if file else []
     for title, some in parts:
         found = [line for kind in some for line in lines(kind, rng)]
         console.print(table(found, f"{title}: labels by which the interval is within 3 points"))
-    if not given.crops:
+    if not file:
         console.print("Real crops are left out: no zip of labelled crops was named.")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.options import crops_file, parser_of
+from benchmarks.options import crops_of
 from models.bundle import BUNDLED, load_bundle
 from models.evaluation import wilson_interval
 from models.training.data import read_pictures
@@ -364,13 +364,11 @@ def _sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def main() -> None:
     """Simulate and print; real crops from the zip named first."""
-    parser = parser_of("estimation", __doc__)
-    parser.add_argument("crops", nargs="?", type=crops_file, help="a zip of labelled crops, such as test.zip")
-    given = parser.parse_args()
+    file = crops_of("estimation", __doc__)
     console, rng = Console(), np.random.default_rng(5)
     models = [(model.name, simulated(model, rng).sorted()) for model in MODELS]
     honest, _, boasting = models
-    crops = [("bundled, real crops", real(given.crops).sorted())] if given.crops else []
+    crops = [("bundled, real crops", real(file).sorted())] if file else []
     if not crops:
         console.print("Real crops are left out: no zip of labelled crops was named.")
     held = [result for name, traffic in models + crops for result in coverages(name, traffic, rng)]

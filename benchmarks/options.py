@@ -9,6 +9,22 @@ def parser_of(name: str, doc: str | None) -> ArgumentParser:
     return ArgumentParser(f"python -m benchmarks.{name}", None, doc, formatter_class=RawDescriptionHelpFormatter)
 
 
+def json_file(name: str, doc: str | None) -> Path | None:
+    """Read a command line that may name a file for the results as JSON; None where it names none."""
+    parser = parser_of(name, doc)
+    parser.add_argument("json", nargs="?", type=Path, help="a file for the same as JSON")
+    found: Path | None = parser.parse_args().json
+    return found
+
+
+def crops_of(name: str, doc: str | None) -> Path | None:
+    """Read a command line that may name labelled crops; None where it names none."""
+    parser = parser_of(name, doc)
+    parser.add_argument("crops", nargs="?", type=crops_file, help="a zip of labelled crops, such as test.zip")
+    found: Path | None = parser.parse_args().crops
+    return found
+
+
 def crops_folder(text: str) -> Path:
     """A folder with train.zip and test.zip; raises ArgumentTypeError where one of them is missing."""
     folder = Path(text)

@@ -7,7 +7,6 @@ at as often. Errors are independent, or agree as far as a share of what independ
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.options import parser_of
+from benchmarks.options import json_file
 from models.comparison import Rule, log_e_better, log_e_not_better
 from models.evaluation import wilson_interval
 
@@ -154,15 +153,13 @@ def _mcnemar(wins: NDArray[np.int64], losses: NDArray[np.int64]) -> NDArray[np.b
 
 def main() -> None:
     """Simulate and print; also as JSON into the file named first."""
-    parser = parser_of("paired_comparison", __doc__)
-    parser.add_argument("json", nargs="?", type=Path, help="a file for the same as JSON")
-    given = parser.parse_args()
+    file = json_file("paired_comparison", __doc__)
     rule, rng = Rule(), np.random.default_rng(4)
     results = [simulate(case, rule, RUNS, rng) for case in cases()]
     title = f"{RUNS} comparisons a line, alpha {rule.alpha}, margin {rule.margin}, up to {rule.most_labels} labels"
     Console().print(table(results, title))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
+    if file:
+        file.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

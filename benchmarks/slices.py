@@ -11,7 +11,6 @@ alpha (Bonferroni), finds 54 % of those at 70 instead of 85 %, and 70 % of those
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.options import parser_of
+from benchmarks.options import json_file
 from monitor.metrics import wilson
 from monitor.statistics.discoveries import AT_ONCE, BETS, Counts, Plan, Search
 
@@ -203,15 +202,13 @@ def _tables(right: list[int], n: list[int]) -> dict[str, Counts]:
 
 def main() -> None:
     """Simulate and print; also as JSON into the file named first."""
-    parser = parser_of("slices", __doc__)
-    parser.add_argument("json", nargs="?", type=Path, help="a file for the same as JSON")
-    given = parser.parse_args()
+    file = json_file("slices", __doc__)
     rng = np.random.default_rng(7)
     _check(rng)
     results = [simulate(case, RUNS, rng) for case in cases()]
     Console().print(table(results))
-    if given.json:
-        given.json.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
+    if file:
+        file.write_text(json.dumps([asdict(result) for result in results], indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

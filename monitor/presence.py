@@ -84,15 +84,15 @@ class Presence:
             yield _news(camera_day, camera_day.camera_id, camera, at_us)
             camera.silent_since_us = -1
         _go_on(camera, camera_day, at_us, logged_ms)
-        yield from self._silent(camera_day)
-        self._forget()
+        newest_us = max(camera.seen_us for camera in self.cameras.values())
+        yield from self._silent(camera_day, newest_us)
+        self._forget(newest_us - KEPT_US)
 
     def _see_device(self, device_day: CameraDay, seen_until: datetime) -> None:
         if camera := self.cameras.get(device_day.camera_id):
             camera.ended_us = to_us(seen_until) if _has_ended(device_day, seen_until) else -1
 
-    def _silent(self, camera_day: CameraDay) -> Iterator[CameraDay]:
-        newest_us = max(camera.seen_us for camera in self.cameras.values())
+    def _silent(self, camera_day: CameraDay, newest_us: int) -> Iterator[CameraDay]:
         logged_ms = max(camera.logged_ms for camera in self.cameras.values())
         usual_ms = max(camera.pace_ms for camera in self.cameras.values())
         for name, camera in sorted(self.cameras.items()):
@@ -100,8 +100,7 @@ class Presence:
                 camera.silent_since_us = camera.seen_us
                 yield _news(camera_day, name, camera, None)
 
-    def _forget(self) -> None:
-        oldest_us = max(camera.seen_us for camera in self.cameras.values()) - KEPT_US
+    def _forget(self, oldest_us: int) -> None:
         kept = {name: camera for name, camera in self.cameras.items() if camera.goes_on or camera.seen_us >= oldest_us}
         self.cameras = kept
 

@@ -36,12 +36,17 @@ class Silence:
     @property
     def target(self) -> str:
         """What it holds for, as it is written."""
-        return ",".join(f"{key}={value}" for key, value in self.terms.items())
+        return target_of(self.terms)
 
     def covers(self, alert: Alert, camera_id: str | None) -> bool:
         """Whether it holds for an alert as far as it is about a camera; None for all together."""
         seen = {"camera": camera_id, "cause": alert.cause, "rule": alert.rule}
         return all(seen[key] == value for key, value in self.terms.items())
+
+
+def target_of(terms: Mapping[str, str]) -> str:
+    """How terms are written."""
+    return ",".join(f"{key}={value}" for key, value in terms.items())
 
 
 def terms_of(target: str) -> dict[str, str]:

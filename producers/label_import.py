@@ -10,7 +10,7 @@ nobody has filled in: those are left open.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,7 +113,7 @@ def read_lines(path: Path, defaults: Defaults) -> Iterator[Line]:
 
     """
     check_size(path)
-    yield from consistent(lambda: _read(path, defaults))
+    yield from consistent(_read(path, defaults))
 
 
 def _read(path: Path, defaults: Defaults) -> Iterator[Line]:
@@ -265,20 +265,21 @@ def _label(row: Mapping[str, str], defaults: Defaults) -> Label:
     )
 
 
-def consistent(read: Callable[[], Iterable[Line]]) -> Iterator[Line]:
-    """Give the lines that `read` gives, which is called twice; those are wrong that contradict each other.
+def consistent(lines: Iterable[Line]) -> Iterator[Line]:
+    """Give the lines, once all are read; those are wrong that contradict each other.
 
     Of two words that a source says of the same thing at different times, the later one holds; at the same time, nobody
     knows which was meant.
     """
     said: dict[str, Line] = {}
     torn: dict[str, tuple[Line, Line]] = {}
-    for line in read():
+    read = list(lines)
+    for line in read:
         if line.label is not None:
             first = said.setdefault(_word(line.label), line)
             if _says(first) != _says(line):
                 torn.setdefault(_word(line.label), (first, line))
-    for line in read():
+    for line in read:
         yield _contradicted(line, torn)
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.environment import Environment
+from runtime.environment import PREFIX, Environment
 from runtime.properties import missing_files, refused
 from runtime.settings import (
     ENVIRONMENT,
-    ENVIRONMENT_PREFIX,
     Draft,
     Settings,
     Subscription,
@@ -45,7 +44,7 @@ class Checked:
         try:
             return tuple(read())
         except ConfigurationError as error:
-            self.faults += [f"{error.where}: {fault}" for fault in error.faults]
+            self.faults += error.lines
             return ()
 
 
@@ -55,7 +54,7 @@ def check(file: Path | None, environment: Mapping[str, str], *, elsewhere: bool 
     path = settings_file(file)
     draft = _draft(found, path, environment)
     settings, found.cameras_file = draft.settings, draft.settings.cameras_file
-    found.faults += [fault if fault.startswith(ENVIRONMENT_PREFIX) else f"{path}: {fault}" for fault in draft.faults]
+    found.faults += [fault if fault.startswith(PREFIX) else f"{path}: {fault}" for fault in draft.faults]
     found.faults += [f"kafka.properties: {fault}" for fault in refused(settings.kafka)]
     _check_cameras(found, settings)
     _check_rules(found, settings)
@@ -69,7 +68,7 @@ def _draft(found: Checked, path: Path | None, environment: Mapping[str, str]) ->
     try:
         return draft_of(read_toml(path) if path else {}, environment, str(path or ENVIRONMENT))
     except ConfigurationError as error:
-        found.faults += [f"{error.where}: {fault}" for fault in error.faults]
+        found.faults += error.lines
         return draft_of({}, environment, ENVIRONMENT)
 
 
@@ -174,5 +173,5 @@ def _unread_by(read: Callable[[], str]) -> list[str]:
     try:
         read()
     except ConfigurationError as error:
-        return [f"{error.where}: {fault}" for fault in error.faults]
+        return error.lines
     return []

@@ -1,12 +1,13 @@
 """What was told of alerts, and what people said of them: read from their topics."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from operator import attrgetter
 from typing import TypeVar
 
 import structlog
 
-from monitor.silences import Silence, terms_of
+from monitor.silences import Silence, target_of, terms_of
 from runtime.admin import TopicAdmin
 from runtime.registry import open_codec
 from runtime.settings import KafkaSettings
@@ -41,29 +42,18 @@ def silences_told(kafka: KafkaSettings, left_out: LeftOut = _logged) -> list[Sil
     """
     found: dict[str, Silence] = {}
     for action in sorted(_told(kafka, ALERT_ACTIONS, AlertAction, left_out), key=attrgetter("at")):
-        if silence := _silence(action):
-            found[silence.target] = silence
-        elif action.kind == "unsilence":
-            found.pop(written(action.target), None)
+        with suppress(ValueError):  # the monitor has refused it
+            _heed(action, found)
     return sorted(found.values(), key=attrgetter("until", "target"))
 
 
-def written(target: str) -> str:
-    """A silence's target as silences write theirs; what is none as it is."""
-    try:
-        return ",".join(f"{key}={value}" for key, value in terms_of(target).items())
-    except ValueError:
-        return target
-
-
-def _silence(action: AlertAction) -> Silence | None:
-    """What an action silences; None where it does not, or the monitor has refused it."""
-    if action.kind != "silence" or action.until is None:
-        return None
-    try:
-        return Silence(terms_of(action.target), action.until, action.by, action.reason)
-    except ValueError:
-        return None
+def _heed(action: AlertAction, found: dict[str, Silence]) -> None:
+    match action.kind:
+        case "silence" if action.until is not None:
+            silence = Silence(terms_of(action.target), action.until, action.by, action.reason)
+            found[silence.target] = silence
+        case "unsilence":
+            found.pop(target_of(terms_of(action.target)), None)
 
 
 def _told(kafka: KafkaSettings, topic: Topic, kind: type[Some], left_out: LeftOut) -> Iterator[Some]:

@@ -31,38 +31,43 @@ def properties_of(settings: KafkaSettings) -> dict[str, str]:
         ConfigurationError: names every file that cannot be read, else every property that librdkafka refuses.
 
     """
-    if faults := missing_files(settings):
-        raise ConfigurationError(WHERE, faults)
-    own = {name: value_of(value) for name, value in settings.properties.items()}
-    if faults := [*_refused(tuple(sorted(own.items())))]:
+    own, faults = _read(settings)
+    if faults := faults or [*_refused(tuple(sorted(own.items())))]:
         raise ConfigurationError(WHERE, faults)
     return own
 
 
 def missing_files(settings: KafkaSettings) -> list[str]:
     """A fault for each property whose file cannot be read."""
-    return [f"{name}: {fault}" for name, value in settings.properties.items() for fault in _unreadable(value)]
+    return _read(settings)[1]
 
 
 def refused(settings: KafkaSettings) -> list[str]:
     """A fault for each property that librdkafka refuses; those whose file cannot be read are left out."""
-    own = {name: value_of(value) for name, value in settings.properties.items() if not _unreadable(value)}
-    return [*_refused(tuple(sorted(own.items())), whole=len(own) == len(settings.properties))]
+    own, faults = _read(settings)
+    return [*_refused(tuple(sorted(own.items())), whole=not faults)]
 
 
-def _unreadable(value: str) -> list[str]:
-    try:
-        value_of(value)
-    except ConfigurationError as error:
-        return [f"{error.where}: {fault}" for fault in error.faults]
-    return []
+def _read(settings: KafkaSettings) -> tuple[dict[str, str], list[str]]:
+    """The properties, those of files read, and a fault for each that cannot be."""
+    own: dict[str, str] = {}
+    faults: list[str] = []
+    for name, value in settings.properties.items():
+        try:
+            own[name] = value_of(value)
+        except ConfigurationError as error:
+            faults += [f"{name}: {line}" for line in error.lines]
+    return own, faults
 
 
 @cache
 def _refused(own: tuple[tuple[str, str], ...], *, whole: bool = True) -> tuple[str, ...]:
-    """What librdkafka says of each property by itself, and of all of them where it minds none."""
+    """What librdkafka says of each property by itself, where it minds them; of all together where it minds none alone."""
+    together = tuple(_said(dict(own), together=True))
+    if not together:
+        return ()
     alone = tuple(f"{name}: {said}{_seen(name, value)}" for name, value in own for said in _said({name: value}))
-    return alone or tuple(_said(dict(own), together=True) if whole else ())
+    return alone or (together if whole else ())
 
 
 def _said(properties: Mapping[str, str], *, together: bool = False) -> Iterator[str]:

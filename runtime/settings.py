@@ -35,7 +35,6 @@ from schemas.errors import ConfigurationError
 from schemas.records import Severity
 from schemas.topics import Names
 
-ENVIRONMENT_PREFIX = PREFIX
 DEFAULT_FILE = Path("roadwatch.toml")
 ENVIRONMENT = "environment"
 "Stands for a file's name in faults."
@@ -273,9 +272,7 @@ GROUPS = {"processor": "processor", "monitor": "monitor", "mail": "mailer"}
 class Settings(BaseSettings):
     """All settings of all services."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     kafka: KafkaSettings = KafkaSettings()
     processor: ProcessorSettings = ProcessorSettings()

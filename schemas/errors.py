@@ -42,6 +42,11 @@ class ConfigurationError(RoadwatchError):
             "\n".join([f"{where}: {len(self.faults)} to mend", *(f"  - {fault}" for fault in self.faults)])
         )
 
+    @property
+    def lines(self) -> list[str]:
+        """Each fault with where it is, for a list of those of several places."""
+        return [f"{self.where}: {fault}" for fault in self.faults]
+
 
 class RecordError(RoadwatchError):
     """A record that cannot be read or may not be sent."""

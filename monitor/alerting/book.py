@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, Self
 
 from monitor.alerting.apart import Apart
 from monitor.alerting.entries import Entry
 from monitor.alerting.episodes import Episodes, Judging
 from monitor.alerting.incidents import Following, Incidents
-from monitor.alerting.pace import DAYS_KEPT, Clock, Pace
+from monitor.alerting.pace import KEPT, Clock, Pace
 from monitor.breaches import Judgement
 from monitor.silences import Silences
 from monitor.subscriptions import RANKS
@@ -17,7 +18,6 @@ from monitor.windows import Calendar, span_us
 from schemas.records import Alert, AlertAction, AlertLine, CameraDay, DayReport
 from schemas.times import from_us, to_us
 
-KEPT: Final = timedelta(days=DAYS_KEPT)
 ENTRIES_KEPT: Final = 400
 "Alerts at most, open ones among them; of more, those that were over first are forgotten."
 
@@ -145,19 +145,20 @@ class AlertBook:
     # Forgetting
 
     def _forget(self) -> None:
-        fresh = [entry for entry in self._entries if entry.is_live or not self._is_over_for(entry, KEPT)]
+        day_at = cache(lambda at_us: Calendar(self._clock.timezone).day_of(from_us(max(at_us, 0))))
+
+        def is_over_for(entry: Entry, span: timedelta) -> bool:
+            return not entry.is_live and entry.last_day < day_at(self._now_us(entry) - span_us(span))
+
+        fresh = [entry for entry in self._entries if not is_over_for(entry, KEPT)]
         spare = sorted(fresh, key=lambda entry: (entry.is_live, entry.last_day))[: max(len(fresh) - ENTRIES_KEPT, 0)]
         self._entries = [entry for entry in fresh if all(entry is not other for other in spare)]
         for entry in self._entries:
-            if entry.alert.summary and not entry.is_live and self._is_over_for(entry, 2 * self.pace.reopen):
+            if entry.alert.summary and is_over_for(entry, 2 * self.pace.reopen):
                 entry.shrink()
         self._incidents.forget(self._clock)
         self._silences.forget(self._clock.newest)
         self._clock.forget()
-
-    def _is_over_for(self, entry: Entry, span: timedelta) -> bool:
-        then = from_us(max(self._now_us(entry) - span_us(span), 0))
-        return entry.last_day < Calendar(self._clock.timezone).day_of(then)
 
     # The state
 

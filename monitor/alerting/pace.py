@@ -16,6 +16,7 @@ PATIENCE_US: Final = span_us(timedelta(hours=3))
 "A camera that says nothing is taken to be no further than this behind the others."
 DAYS_KEPT: Final = 40
 "Days after which what is over is forgotten; as long as reports may get revisions."
+KEPT: Final = timedelta(days=DAYS_KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Clock:
 
     def forget(self) -> None:
         """Forget cameras that are gone."""
-        most_us = span_us(timedelta(days=DAYS_KEPT))
+        most_us = span_us(KEPT)
         self.seen = {camera: at_us for camera, at_us in self.seen.items() if self.now_us(camera) - at_us <= most_us}
         self.behind = {camera: behind_us for camera, behind_us in self.behind.items() if camera in self.seen}
 

@@ -16,6 +16,7 @@ from roadwatch.backtesting.pictures import pictures_of, recorded_labels
 from roadwatch.backtesting.running import Progress, run
 from roadwatch.backtesting.stream import plan_of
 from roadwatch.backtesting.variants import Model, RuleSet
+from roadwatch.whole import whole
 from runtime.settings import ProcessorSettings
 from schemas.errors import ConfigurationError, RecordingError
 from schemas.times import from_us
@@ -112,11 +113,5 @@ def _time(us: int) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """A reader sees the old file or the new one."""
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    with whole(path) as draft:
+        draft.write(text.encode())

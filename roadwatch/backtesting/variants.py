@@ -139,5 +139,5 @@ def _rules(name: str, settings: Settings, faults: list[str]) -> RuleSet | None:
         chosen = settings.monitor if name == CURRENT else settings_with(path, settings.monitor)
         return RuleSet(path.stem, chosen, rules_of(chosen))
     except ConfigurationError as error:
-        faults.extend(f"{error.where}: {fault}" for fault in error.faults)
+        faults.extend(error.lines)
         return None

@@ -95,14 +95,14 @@ def silence(
     reason: Why = "",
 ) -> None:
     """Send no alerts of a kind for a while; what is still open then is sent."""
-    from roadwatch.told import written
+    from monitor.silences import target_of
 
     until = datetime.now(UTC) + duration(span, "--for")
-    settings = settings_of(context)
-    _check_rule(settings, _checked(target))
-    _send(settings, "silence", written(target), by, until, reason)
+    settings, terms = settings_of(context), _terms(target)
+    _check_rule(settings, terms.get("rule"))
+    _send(settings, "silence", target_of(terms), by, until, reason)
     console.print(f"Silent until {until:%Y-%m-%d %H:%M} UTC: {target}", markup=False, highlight=False)
-    _warn_of_camera(settings, target)
+    _warn_of_camera(settings, terms.get("camera"))
 
 
 @app.command()
@@ -112,9 +112,9 @@ def unsilence(
     by: Who = None,
 ) -> None:
     """End a silence; exit code 1 where there is none."""
-    from roadwatch.told import written
+    from monitor.silences import target_of
 
-    settings, plain = settings_of(context), written(_checked(target))
+    settings, plain = settings_of(context), target_of(_terms(target))
     lasting = [each.target for each in _lasting(_silences(settings))]
     if plain not in lasting:
         held = "; ".join(lasting) or "nothing"
@@ -124,26 +124,23 @@ def unsilence(
     console.print(f"No longer silent: {target}", markup=False, highlight=False)
 
 
-def _checked(target: str) -> str:
+def _terms(target: str) -> dict[str, str]:
     from monitor.silences import terms_of
 
     try:
-        terms_of(target)
+        return terms_of(target)
     except ValueError as error:
         raise ConfigurationError("TARGET", [str(error)]) from error
-    return target
 
 
-def _check_rule(settings: "Settings", target: str) -> None:
-    """Raise ConfigurationError where a target names a rule that raises no alerts here."""
+def _check_rule(settings: "Settings", rule: str | None) -> None:
+    """Raise ConfigurationError for a rule that raises no alerts here."""
     from monitor.alerting.entries import INCIDENT
     from monitor.model_alerts import RULE as REFUSED
     from monitor.policies import rules_of
-    from monitor.silences import terms_of
     from monitor.stillness import RULE as SILENT
     from runtime.faults import nearest
 
-    rule = terms_of(target).get("rule")
     if rule is None or rule in (INCIDENT, REFUSED, SILENT):
         return
     known = [*(each.name for each in rules_of(settings.monitor)), INCIDENT, REFUSED, SILENT]
@@ -151,12 +148,10 @@ def _check_rule(settings: "Settings", target: str) -> None:
         raise ConfigurationError("TARGET", [f"{rule!r} is no rule; {nearest(rule, known)}"])
 
 
-def _warn_of_camera(settings: "Settings", target: str) -> None:
+def _warn_of_camera(settings: "Settings", camera: str | None) -> None:
     """Say of a camera that nobody here knows that it is not known: it may be described elsewhere."""
-    from monitor.silences import terms_of
     from runtime.faults import nearest
 
-    camera = terms_of(target).get("camera")
     if camera is None or camera in (known := _cameras(settings)):
         return
     near = nearest(camera, sorted(known))
@@ -165,13 +160,13 @@ def _warn_of_camera(settings: "Settings", target: str) -> None:
 
 
 def _cameras(settings: "Settings") -> set[str]:
-    from producers.cameras import CameraConfig, load_cameras
+    from producers.cameras import named_in
 
-    described: tuple[CameraConfig, ...] = ()
-    with suppress(ConfigurationError):  # what is wrong with a camera is no reason not to silence it
-        described = load_cameras(settings.cameras_file) if settings.cameras_file.exists() else ()
+    described: tuple[str, ...] = ()
+    with suppress(ConfigurationError):  # what is wrong with the file is no reason not to silence a camera
+        described = named_in(settings.cameras_file)
     told = {name for alert in _known(settings) for name in (alert.camera_id, *alert.cameras) if name}
-    return {each.id for each in described} | told
+    return {*described, *told}
 
 
 def _silences(settings: "Settings") -> "list[Silence]":

@@ -46,17 +46,15 @@ def list_days(
     context: typer.Context, begin: First = None, end: Last = None, recording: From = None, as_json: AsJson = False
 ) -> None:
     """List the days that are reported on, a line each: accuracy with its interval, estimate, vehicles, alerts."""
-    from roadwatch.reporting.days import there
+    from roadwatch.reporting.days import asked_of, there
     from roadwatch.reporting.figures import plain
     from roadwatch.reporting.ranges import day_line
     from roadwatch.reporting.terminal import days_table
 
     known = _read(context, recording)
     first, last = known.bound(begin, "--from"), known.bound(end, "--to")
-    if first and last and last < first:
-        raise ConfigurationError("--to", [f"{last} is before {first}, where --from begins"])
     reports = known.reports
-    lines = [day_line(report) for day, report in reports.items() if (first or day) <= day <= (last or day)]
+    lines = [day_line(reports[day]) for day in asked_of(reports, first, last)]
     if as_json:
         print_json([plain(line) for line in lines])
     elif lines:

@@ -188,12 +188,10 @@ def _reports(recording: Path | None, settings: "Settings") -> list["DayReport"]:
 
 def _asked(reports: list["DayReport"], first: str | None, last: str | None) -> list[str]:
     """The days with a report, from one to another; raises ConfigurationError where there is none."""
-    from roadwatch.reporting.days import there
+    from roadwatch.reporting.days import asked_of, there
 
     days = [report.day for report in reports]
-    asked = [day for day in days if (first or day) <= day <= (last or day)]
-    if first and last and first > last:
-        raise ConfigurationError("--to", [f"{last} is before {first}, which --from says: no day is between them"])
+    asked = asked_of(days, first, last)
     if not asked:
         option = "--from" if first else "--to"
         raise ConfigurationError(option, [f"no report of the days{_range(first, last)}; {there(days)}"])

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from roadwatch.context import console, errors, service
-from roadwatch.local import SERVERS, writable
+from roadwatch.local import SERVERS, say_elsewhere, usual_port, writable
 from roadwatch.progress import downloads
 from roadwatch.supervisor import Service, Supervisor
 from runtime.settings import ServiceSettings, Settings
@@ -89,20 +89,14 @@ def _broker(settings: Settings, folder: Path, stack: ExitStack) -> dict[str, str
 
     if "bootstrap_servers" in settings.kafka.model_fields_set:
         return {}
-    usual = settings.kafka.bootstrap_servers
-    broker = LocalBroker(folder / "broker", environment=os.environ, preferred_port=int(usual.rpartition(":")[2]))
+    broker = LocalBroker(folder / "broker", environment=os.environ, preferred_port=usual_port(settings.kafka))
     stack.callback(broker.stop)
     with downloads("Apache Kafka") as progress:
         broker.start(progress)
     servers = broker.bootstrap_servers
     TopicAdmin(settings.kafka.model_copy(update={"bootstrap_servers": servers})).create()
     console.print(f"Kafka answers at [bold]{servers}[/].")
-    if servers != usual:
-        console.print(
-            f"{usual}, where commands look for it, is taken. In other terminals: export {SERVERS}={servers}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    say_elsewhere(servers, settings.kafka)
     return {SERVERS: servers}
 
 

@@ -70,8 +70,7 @@ def read_file(path: Path, kind: Format, defaults: Defaults, known: Known) -> Ite
         yield from read_lines(path, defaults)
         return
     read = _coco if kind == "coco" else _studio
-    lines = list(read(path, _document(path), _Maker(defaults, known)))
-    yield from consistent(lambda: lines)
+    yield from consistent(read(path, _document(path), _Maker(defaults, known)))
 
 
 def _document(path: Path) -> Any:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadwatch.context import SUPERVISED
+from runtime.environment import PREFIX
 from runtime.jvm import tail
-from runtime.settings import ENVIRONMENT_PREFIX, KafkaSettings
+from runtime.settings import KafkaSettings
 from schemas.errors import LocalStackError
 
 READY_TIMEOUT_S = 60.0
@@ -140,7 +141,7 @@ def _launch(options: WorkerOptions, log: Path, beat: Path) -> subprocess.Popen[b
 
 
 def _environment(options: WorkerOptions, beat: Path) -> Mapping[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {
         **own,
         SUPERVISED: "1",

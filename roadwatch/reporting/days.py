@@ -1,7 +1,7 @@
 """Which days somebody means: `latest`, `yesterday`, `2026-11-23`, `2026-11-16..2026-11-22`, `2026-W47`."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -92,6 +92,13 @@ def day_of(text: str, option: str, accepted: str = DAY) -> date:
     if not EARLIEST <= day <= LATEST:
         raise ConfigurationError(option, [f"{text!r} is no day of any camera; write one from {EARLIEST} to {LATEST}"])
     return day
+
+
+def asked_of(days: Iterable[str], first: str | None, last: str | None) -> list[str]:
+    """Those from one day to another, None for no bound; raises ConfigurationError where they are the wrong way round."""
+    if first and last and last < first:
+        raise ConfigurationError("--to", [f"{last} is before {first}, which --from says: no day is between them"])
+    return [day for day in days if (first or day) <= day <= (last or day)]
 
 
 def week_around(day: date) -> Span:

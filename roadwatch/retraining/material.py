@@ -19,6 +19,7 @@ from models.archive.examples import Truth
 from models.archive.ledger import Ledger
 from models.archive.truths import Truths, truths_of
 from models.bundle import Bundle
+from models.card import Card
 from models.preprocessing import Image
 from models.registry.store import Registry
 from models.retraining.dataset import (
@@ -214,7 +215,7 @@ def base_of(asked: RetrainRequest, labels: Sequence[str], progress: Progress) ->
 
 def simulated(parent: Bundle, *, training: bool, count: int) -> tuple[LabelledPicture, ...]:
     """Return simulated pictures where the parent was trained on such: on a road of one's own they teach nothing."""
-    if not knows_simulator(parent):
+    if not knows_simulator(parent.card):
         return ()
     return _crops(TRAINING_SEED if training else TEST_SEED, count)
 
@@ -225,9 +226,9 @@ def _crops(seed: int, count: int) -> tuple[LabelledPicture, ...]:
     return tuple(simulator_pictures(seed, count))
 
 
-def knows_simulator(parent: Bundle) -> bool:
-    """Whether it was trained on simulated pictures."""
-    return any(data.name == SIMULATOR and data.split == "train" for data in parent.card.data)
+def knows_simulator(card: Card) -> bool:
+    """Whether a model was trained on simulated pictures."""
+    return any(data.name == SIMULATOR and data.split == "train" for data in card.data)
 
 
 def labels_of(choice: Choice, new: Split, replayed: Mapping[str, int]) -> Labels:

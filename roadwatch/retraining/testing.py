@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from models.archive.archive import Archive
-from models.bundle import Bundle
+from models.card import Card
 from models.qualification.figures import PARTS
 from models.registry.history import Step
 from models.retraining.dataset import FEWEST, apart, largest_of
@@ -46,15 +46,15 @@ def qualified(desk: Desk, found: Retrained, archive: Archive) -> Retrained:
     return replace(found, approved=verdict, qualification=outcome)
 
 
-def require_testable(asked: RetrainRequest, model: Bundle, held_out: Collection[object]) -> None:
+def require_testable(asked: RetrainRequest, version: str, card: Card, held_out: Collection[object]) -> None:
     """Raise ConfigurationError where there is nothing to qualify a candidate on, with what to do."""
-    if not held_out and not asked.base and not knows_simulator(model):
+    if not held_out and not asked.base and not knows_simulator(card):
         fault = (
             f"no labelled vehicle is held out to qualify it on: of {FEWEST} new ones and more a fifth is, where they are"
             " of other times than what was taught before; label more ('roadwatch label request'), give pictures with"
             " --base, or leave the qualification out with --no-qualify"
         )
-        raise ConfigurationError(f"retraining from {model.version}", [fault])
+        raise ConfigurationError(f"retraining from {version}", [fault])
 
 
 def started(desk: Desk, found: Retrained) -> Retrained:
@@ -90,7 +90,7 @@ def _request(desk: Desk, found: Retrained, archive: Archive) -> Request:
     asked, known = desk.asked, known_to(desk.registry, found.version)
     held_out = vehicles_of(archive, known.held_out, desk.progress, "vehicles held out")
     vehicles = apart(held_out, sides_of(archive, known).taught)
-    require_testable(asked, desk.registry.load(found.version), vehicles)
+    require_testable(asked, found.version, desk.registry.about(found.version).card, vehicles)
     spoilt = {vehicle.example_id for vehicle in vehicles if not SPOILT.isdisjoint(vehicle.scene.values())}
     return Request(
         candidate=found.version,

@@ -48,7 +48,8 @@ def train(desk: Desk, choice: Choice, shown: Pictured) -> tuple[Bundle, Record]:
         require_whole(desk.asked, choice)
     _require_enough(desk, choice, shown.new)
     if desk.asked.qualify:
-        require_testable(desk.asked, choice.parent, [*choice.known.held_out, *shown.new.held_out])
+        held_out = [*choice.known.held_out, *shown.new.held_out]
+        require_testable(desk.asked, choice.parent.version, choice.parent.card, held_out)
     base = base_of(desk.asked, choice.parent.labels, desk.progress)
     material = Material(shown.new, shown.replayed, shown.tried, base)
     drawn = simulated(choice.parent, training=True, count=_simulated(desk.asked))

@@ -21,7 +21,8 @@ def test_what_can_be_counted_is_sound(changes: dict[str, object]) -> None:
 
 
 def test_a_promise_of_nothing_is_sound() -> None:
-    require_sound(replace(GOOD, passage_id=None, label=None, complete_until=GOOD.labelled_at))
+    promise = replace(GOOD, passage_id=None, label=None, complete_until=GOOD.labelled_at)
+    assert require_sound(promise) is promise
 
 
 @pytest.mark.parametrize(
